@@ -1,0 +1,22 @@
+//! The pure core: events, commands and decisions of a remote-development platform's audit trail.
+//!
+//! Nothing here does IO, reads a clock or draws a random number; time and ids are passed in, so that every
+//! decision can be replayed.
+//!
+//! * [`Event`] is the envelope: who ([`Actor`]) did what to which [`Resource`], with which [`Outcome`].
+//! * [`catalogue`] lists the event types; their payloads live in [`events`], one module per area.
+//! * [`upcast`] brings payloads of older versions up to the current one when they are read.
+//! * [`cloudevents`] is the form events have on the wire, [`validate`] the bounds they must keep.
+//! * [`tokens`] decides about API tokens.
+
+pub mod catalogue;
+pub mod cloudevents;
+mod event;
+pub mod events;
+mod time;
+pub mod tokens;
+pub mod upcast;
+pub mod validate;
+
+pub use event::{Actor, ActorKind, Change, Event, Imported, Outcome, PolicyReference, Resource};
+pub use time::{TimeError, Timestamp};
