@@ -22,6 +22,7 @@ pub struct Sealed {
     stream_version: usize,
     identity: Identity,
     content: ContentDigest,
+    timeless: Option<ContentDigest>,
     stream: Identity,
 }
 
@@ -29,29 +30,24 @@ impl Sealed {
     /// Seals an event whose source gave its time.
     pub fn new(event: &Event) -> Result<Self, EvidenceError> {
         let bytes = unrecorded_bytes(event)?;
-        let content = digest(&[&bytes]);
-        Ok(Self::assemble(event, bytes, content))
-    }
-
-    /// Seals an event whose time was filled in on arrival: the time is no part of its content, so that a
-    /// retry of the same event is a duplicate and not a contradiction.
-    pub fn untimed(event: &Event) -> Result<Self, EvidenceError> {
-        let content = digest(&[&unrecorded_bytes(&Event { occurred_at: Timestamp::EPOCH, ..event.clone() })?]);
-        Ok(Self::assemble(event, unrecorded_bytes(event)?, content))
-    }
-
-    fn assemble(event: &Event, bytes: Vec<u8>, content: ContentDigest) -> Self {
         // Both gaps stand behind everything a sender controls freely, so the last match is the envelope's own.
         let recorded_at = rfind(&bytes, UNRECORDED) + "\"recorded_at\":\"".len();
         let stream_version = rfind(&bytes, UNVERSIONED) + ",\"stream_version\":".len();
-        Self {
+        Ok(Self {
             recorded_at,
             stream_version,
             identity: digest(&[event.source.as_bytes(), &[0], event.id.as_bytes()]),
-            content,
+            content: digest(&[&bytes]),
+            timeless: None,
             stream: stream_identity(&event.stream),
             bytes,
-        }
+        })
+    }
+
+    /// Seals an event whose time was filled in on arrival: a retry of it carries another time and is a
+    /// duplicate all the same, see [`Sealed::timeless`].
+    pub fn untimed(event: &Event) -> Result<Self, EvidenceError> {
+        Ok(Self { timeless: Some(timeless_digest(event)?), ..Self::new(event)? })
     }
 
     /// Size of the canonical bytes, before the log adds its own digits.
@@ -70,6 +66,11 @@ impl Sealed {
         &self.content
     }
 
+    /// For an event that came without a time: digest of its content but for the time, see [`timeless_digest`].
+    pub fn timeless(&self) -> Option<&ContentDigest> {
+        self.timeless.as_ref()
+    }
+
     /// Which stream it belongs to.
     pub fn stream(&self) -> &Identity {
         &self.stream
@@ -83,6 +84,17 @@ impl Sealed {
         self.bytes.iter_mut().skip(self.recorded_at).zip(time.bytes()).for_each(|(byte, stamped)| *byte = stamped);
         self.bytes
     }
+}
+
+/// Digest of an event's content without its time.
+pub fn timeless_digest(event: &Event) -> Result<ContentDigest, EvidenceError> {
+    unrecorded_bytes(&Event {
+        occurred_at: Timestamp::EPOCH,
+        recorded_at: Timestamp::EPOCH,
+        stream_version: 0,
+        ..event.clone()
+    })
+    .map(|bytes| digest(&[&bytes]))
 }
 
 /// The identity of a stream's name.
@@ -149,7 +161,7 @@ mod tests {
     fn a_retry_without_a_time_has_the_same_content() {
         let first = event("a");
         let retry = Event { occurred_at: Timestamp::EPOCH.saturating_add_micros(7), ..first.clone() };
-        assert_eq!(Sealed::untimed(&first).unwrap().content(), Sealed::untimed(&retry).unwrap().content());
+        assert_eq!(Sealed::untimed(&first).unwrap().timeless(), Some(&timeless_digest(&retry).unwrap()));
         assert_ne!(Sealed::new(&first).unwrap().content(), Sealed::new(&retry).unwrap().content());
     }
 

@@ -1,0 +1,156 @@
+//! Consumers: what reads the log from its own checkpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_domain::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::handle::{Log, Position, Recorded};
+
+/// Events handed to a consumer at once.
+const BATCH: usize = 2048;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why a consumer did not take a batch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConsumeError {
+    /// One event can never be taken. Everything before it in the batch was taken.
+    #[error("the event at position {position} cannot be taken: {reason}")]
+    Poison {
+        /// Which one.
+        position: Position,
+        /// Why, in words.
+        reason: String,
+    },
+    /// It may work later; the whole batch is handed over again.
+    #[error("{0}")]
+    Retry(String),
+}
+
+/// Something that follows the log and keeps its own checkpoint together with its results.
+pub trait Consumer: Send {
+    /// Its name, as in the API and the metrics.
+    fn name(&self) -> &'static str;
+
+    /// The last position it has dealt with, as stored.
+    fn checkpoint(&self) -> impl Future<Output = Result<Position, ConsumeError>> + Send;
+
+    /// Takes events in order and stores its new checkpoint with the results, all or nothing.
+    fn handle(&mut self, events: &[Recorded]) -> impl Future<Output = Result<(), ConsumeError>> + Send;
+
+    /// Stores a checkpoint without results, after an event was parked.
+    fn skip_to(&mut self, position: Position) -> impl Future<Output = Result<(), ConsumeError>> + Send;
+}
+
+/// An event that a consumer could not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Who could not take it.
+    pub consumer: String,
+    /// Where it stands in the log.
+    pub position: Position,
+    /// Why.
+    pub reason: String,
+    /// Its bytes.
+    pub event: String,
+    /// When it was parked; [`Timestamp::EPOCH`] lets the store decide.
+    pub parked_at: Timestamp,
+}
+
+/// Where events that cannot be taken are parked.
+pub trait DeadLetters: Send + Sync {
+    /// Parks one; parking it again changes nothing.
+    fn park(&self, letter: DeadLetter) -> impl Future<Output = Result<(), ConsumeError>> + Send;
+}
+
+/// Drives a consumer until cancelled: reads after its checkpoint, hands over, waits for more.
+///
+/// A poison event is parked and skipped; whatever else fails is tried again with growing pauses, visible in
+/// `chancery_consumer_failures_total` and as lag.
+pub async fn consume<C: Consumer, D: DeadLetters>(
+    log: Log,
+    mut consumer: C,
+    dead_letters: Arc<D>,
+    cancel: CancellationToken,
+) {
+    let name = consumer.name();
+    let mut pause = FIRST_PAUSE;
+    let mut checkpoint = None;
+    while !cancel.is_cancelled() {
+        match advance(&log, &mut consumer, dead_letters.as_ref(), &mut checkpoint, &cancel).await {
+            Ok(()) => pause = FIRST_PAUSE,
+            Err(error) => {
+                metrics::counter!("chancery_consumer_failures_total", "consumer" => name).increment(1);
+                tracing::warn!(consumer = name, %error, pause_ms = pause.as_millis(), "consumer failed, trying again");
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                checkpoint = None;
+            }
+        }
+    }
+}
+
+async fn advance<C: Consumer, D: DeadLetters>(
+    log: &Log,
+    consumer: &mut C,
+    dead_letters: &D,
+    checkpoint: &mut Option<Position>,
+    cancel: &CancellationToken,
+) -> Result<(), ConsumeError> {
+    let after = match *checkpoint {
+        Some(position) => position,
+        None => consumer.checkpoint().await?,
+    };
+    *checkpoint = Some(after);
+    report_lag(consumer.name(), log, after);
+    tokio::select! {
+        () = cancel.cancelled() => return Ok(()),
+        _ = log.wait_beyond(after) => {}
+    }
+    let events = log.read(after, BATCH).await.map_err(|error| ConsumeError::Retry(error.to_string()))?;
+    let Some(last) = events.last() else { return Ok(()) };
+    let reached = match consumer.handle(&events).await {
+        Ok(()) => last.position,
+        Err(ConsumeError::Poison { position, reason }) => {
+            park(consumer.name(), dead_letters, &events, position, reason).await?;
+            consumer.skip_to(position).await?;
+            position
+        }
+        Err(retry) => return Err(retry),
+    };
+    *checkpoint = Some(reached);
+    report_lag(consumer.name(), log, reached);
+    Ok(())
+}
+
+async fn park<D: DeadLetters>(
+    consumer: &'static str,
+    dead_letters: &D,
+    events: &[Recorded],
+    position: Position,
+    reason: String,
+) -> Result<(), ConsumeError> {
+    tracing::error!(consumer, position, reason, "parked an event that cannot be taken");
+    metrics::counter!("chancery_dead_letters_total", "consumer" => consumer).increment(1);
+    let event = events.iter().find(|event| event.position == position).map(|event| event.bytes.to_string());
+    let letter = DeadLetter {
+        consumer: consumer.to_owned(),
+        position,
+        reason,
+        event: event.unwrap_or_default(),
+        parked_at: Timestamp::EPOCH,
+    };
+    dead_letters.park(letter).await
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52")]
+fn report_lag(consumer: &'static str, log: &Log, position: Position) {
+    metrics::gauge!("chancery_consumer_position", "consumer" => consumer).set(position as f64);
+    metrics::gauge!("chancery_consumer_lag_events", "consumer" => consumer)
+        .set(log.head().saturating_sub(position) as f64);
+}

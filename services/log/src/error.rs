@@ -1,0 +1,45 @@
+//! The crate's one error type.
+
+/// Why the log could not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// The queue of waiting appends is full; try again shortly.
+    #[error("the log is busy")]
+    Busy,
+    /// The disk is full. Nothing was written; it goes on when there is space again.
+    #[error("no space is left for the log")]
+    Full,
+    /// Another process owns the directory, or it is not a log's.
+    #[error("the log cannot be opened: {0}")]
+    Open(String),
+    /// The storage failed. Nothing of this append was acknowledged.
+    #[error("the log's storage failed: {0}")]
+    Storage(String),
+    /// The log is shut down.
+    #[error("the log is closed")]
+    Closed,
+}
+
+const SQLITE_FULL: &str = "13";
+/// `SQLITE_IOERR_WRITE`: what a write-ahead log answers when the file system has no block left.
+const SQLITE_IOERR_WRITE: &str = "778";
+
+impl From<sqlx::Error> for LogError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database)
+                if matches!(database.code().as_deref(), Some(SQLITE_FULL | SQLITE_IOERR_WRITE)) =>
+            {
+                Self::Full
+            }
+            sqlx::Error::PoolClosed => Self::Closed,
+            _ => Self::Storage(error.to_string()),
+        }
+    }
+}
+
+impl From<fjall::Error> for LogError {
+    fn from(error: fjall::Error) -> Self {
+        Self::Storage(format!("identity index: {error}"))
+    }
+}

@@ -1,0 +1,199 @@
+//! The single writer: drains waiting appends into one transaction, syncs, acknowledges.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chancery_domain::Event;
+use chancery_evidence::{Identity, Sealed, timeless_digest};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+
+use crate::LogError;
+use crate::handle::{Appended, Clock, Position};
+use crate::index::{Additions, Entry, Index};
+use crate::journal::{Journal, Last};
+use crate::recent::Recent;
+
+/// Most events of one commit.
+const GROUP_EVENTS: usize = 4096;
+/// Most bytes of one commit.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// An append that waits. One without events asks to be told when all before it is durable.
+pub(crate) struct Request {
+    pub(crate) events: Vec<Sealed>,
+    pub(crate) expected: Option<u64>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Appended>, LogError>>,
+    pub(crate) _permit: OwnedSemaphorePermit,
+}
+
+pub(crate) struct Writer {
+    pub(crate) journal: Journal,
+    /// `None` after the index failed; it is opened again before the next commit.
+    pub(crate) index: Option<Index>,
+    pub(crate) index_path: PathBuf,
+    pub(crate) index_cache_bytes: u64,
+    pub(crate) recent: Arc<Recent>,
+    pub(crate) head: watch::Sender<Position>,
+    pub(crate) clock: Clock,
+    pub(crate) last: Last,
+}
+
+/// One commit in the making.
+#[derive(Default)]
+struct Group {
+    rows: Vec<Arc<str>>,
+    identities: HashMap<Identity, Entry>,
+    streams: HashMap<Identity, u64>,
+    replies:
+        Vec<(oneshot::Sender<Result<Vec<Appended>, LogError>>, Result<Vec<Appended>, LogError>, OwnedSemaphorePermit)>,
+}
+
+impl Writer {
+    /// Works until every handle is gone.
+    pub(crate) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
+        while let Some(first) = requests.recv().await {
+            let mut waiting = vec![first];
+            let mut events = waiting.iter().map(|request| request.events.len()).sum::<usize>();
+            let mut bytes = waiting.iter().map(Request::bytes).sum::<usize>();
+            while events < GROUP_EVENTS && bytes < GROUP_BYTES {
+                let Ok(request) = requests.try_recv() else { break };
+                events += request.events.len();
+                bytes += request.bytes();
+                waiting.push(request);
+            }
+            self.commit(waiting).await;
+        }
+    }
+
+    async fn commit(&mut self, waiting: Vec<Request>) {
+        let begun = Instant::now();
+        if let Err(error) = self.ensure_index().await {
+            for request in waiting {
+                request.reply.send(Err(error.clone())).ok();
+            }
+            return;
+        }
+        let mut group = Group::default();
+        for request in waiting {
+            let Request { events, expected, reply, _permit } = request;
+            let outcomes = self.place_all(&mut group, events, expected).await;
+            group.replies.push((reply, outcomes, _permit));
+        }
+        let written =
+            if group.rows.is_empty() { Ok(()) } else { self.journal.insert(self.last.position + 1, &group.rows).await };
+        match written {
+            Ok(()) => self.acknowledge(group, begun),
+            Err(error) => {
+                tracing::error!(%error, events = group.rows.len(), "a commit failed; nothing of it was acknowledged");
+                metrics::counter!("chancery_log_commit_failures_total").increment(1);
+                for (reply, _, _) in group.replies {
+                    reply.send(Err(error.clone())).ok();
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, group: Group, begun: Instant) {
+        let count = group.rows.len() as u64;
+        self.last.position += count;
+        let additions = Additions {
+            identities: group.identities.into_iter().collect(),
+            streams: group.streams.into_iter().collect(),
+        };
+        if count > 0 {
+            self.recent.extend(group.rows.into_iter());
+            self.head.send_replace(self.last.position);
+        }
+        for (reply, outcomes, _) in group.replies {
+            reply.send(outcomes).ok();
+        }
+        if count > 0 {
+            metrics::histogram!("chancery_log_append_seconds").record(begun.elapsed().as_secs_f64());
+            #[expect(clippy::cast_precision_loss, reason = "a batch size is far below 2^52")]
+            metrics::histogram!("chancery_log_batch_events").record(count as f64);
+            // The journal has it; the index may catch up later if this fails.
+            if let Some(Err(error)) = self.index.as_ref().map(|index| index.apply(additions, self.last.position)) {
+                tracing::error!(%error, "the identity index failed and will be opened again");
+                self.index = None;
+            }
+        }
+    }
+
+    async fn ensure_index(&mut self) -> Result<(), LogError> {
+        if self.index.is_none() {
+            let index =
+                Index::open(&self.index_path, self.index_cache_bytes, &self.journal, self.last.position).await?;
+            self.index = Some(index);
+        }
+        Ok(())
+    }
+
+    async fn place_all(
+        &mut self,
+        group: &mut Group,
+        events: Vec<Sealed>,
+        expected: Option<u64>,
+    ) -> Result<Vec<Appended>, LogError> {
+        let mut outcomes = Vec::with_capacity(events.len());
+        for event in events {
+            outcomes.push(self.place(group, event, expected).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Gives one event its place in the group, or finds out why it has none.
+    async fn place(&mut self, group: &mut Group, event: Sealed, expected: Option<u64>) -> Result<Appended, LogError> {
+        let index = self.index.as_ref().ok_or(LogError::Closed)?;
+        let known = match group.identities.get(event.identity()) {
+            Some(entry) => Some(*entry),
+            None => index.find(event.identity())?,
+        };
+        if let Some(entry) = known {
+            return self.compare(group, &event, entry).await;
+        }
+        let version = match group.streams.get(event.stream()) {
+            Some(version) => *version,
+            None => index.stream_version(event.stream())?,
+        };
+        if expected.is_some_and(|expected| expected != version) {
+            return Ok(Appended::WrongVersion { actual: version });
+        }
+        let position = self.last.position + 1 + group.rows.len() as u64;
+        let stream_version = version + 1;
+        group.identities.insert(*event.identity(), Entry { position, content: *event.content() });
+        group.streams.insert(*event.stream(), stream_version);
+        self.last.recorded_at = self.last.recorded_at.max((self.clock)());
+        let bytes = event.stamp(self.last.recorded_at, stream_version);
+        let text = String::from_utf8(bytes).map_err(|error| LogError::Storage(error.to_string()))?;
+        group.rows.push(text.into());
+        Ok(Appended::Created { position, stream_version })
+    }
+
+    /// Tells a repetition from a contradiction.
+    async fn compare(&self, group: &Group, event: &Sealed, entry: Entry) -> Result<Appended, LogError> {
+        let position = entry.position;
+        if entry.content == *event.content() {
+            return Ok(Appended::Duplicate { position });
+        }
+        let Some(timeless) = event.timeless() else { return Ok(Appended::Conflict { position }) };
+        let stored = match position.checked_sub(self.last.position + 1) {
+            Some(offset) => usize::try_from(offset).ok().and_then(|offset| group.rows.get(offset)).cloned(),
+            None => {
+                self.journal.read(position - 1, position, 1, usize::MAX).await?.pop().map(|recorded| recorded.bytes)
+            }
+        };
+        let same = stored
+            .and_then(|stored| serde_json::from_str::<Event>(&stored).ok())
+            .and_then(|stored| timeless_digest(&stored).ok())
+            .is_some_and(|stored| stored == *timeless);
+        Ok(if same { Appended::Duplicate { position } } else { Appended::Conflict { position } })
+    }
+}
+
+impl Request {
+    fn bytes(&self) -> usize {
+        self.events.iter().map(Sealed::len).sum()
+    }
+}
