@@ -8,7 +8,7 @@ mod canonical;
 mod sealed;
 
 pub use canonical::canonical_bytes;
-pub use sealed::{ContentDigest, Identity, Sealed, stream_identity, timeless_digest};
+pub use sealed::{ContentDigest, Identity, Sealed, event_type, stream_identity, timeless_digest};
 
 /// Why an event has no canonical bytes.
 #[derive(Debug, thiserror::Error)]

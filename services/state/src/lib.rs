@@ -1,1 +1,30 @@
-//! state
+//! Current state, folded from the log into SQL tables.
+//!
+//! State is derived and never the truth: every table below is the result of applying the log's events in
+//! order, starting from nothing. The database carries the position it has been folded up to, in the same
+//! transaction as the rows, so a crash at any moment only means that a few events are applied again from there.
+//!
+//! * [`State`] reads: users, groups, templates, workspaces, sessions, tokens, dead letters.
+//! * [`Projector`] is the consumer that folds; [`apply`](mod@apply) is the one `apply(event)`.
+//! * [`Decisions`] decide: they wait until the state has seen the log's head, decide on it, append on the
+//!   condition that the stream has not moved, and wait until the state has seen the result.
+//! * [`rebuild`] folds the whole log into fresh tables and reports every difference to the live ones.
+
+mod apply;
+mod database;
+mod decisions;
+mod error;
+mod projector;
+mod queries;
+mod rebuild;
+mod state;
+
+pub use decisions::{DecisionError, Decisions};
+pub use error::StateError;
+pub use projector::Projector;
+pub use queries::{ConsumerStatus, ResourceKind};
+pub use rebuild::{Difference, RebuildReport, rebuild};
+pub use state::State;
+
+#[cfg(test)]
+mod tests;

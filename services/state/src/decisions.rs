@@ -1,0 +1,81 @@
+//! Decisions: read the state, decide, append on the condition that nothing moved, see the result.
+
+use chancery_domain::tokens::{Context, CreateToken, TokenRefusal};
+use chancery_domain::{Event, Timestamp};
+use chancery_evidence::Sealed;
+use chancery_log::{Appended, Log, LogError, Position};
+
+use crate::{State, StateError};
+
+/// How often a decision is taken again because its stream moved meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// Why a command had no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum DecisionError {
+    /// The rules refuse it.
+    #[error(transparent)]
+    Refused(#[from] TokenRefusal),
+    /// State could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The log could not take it.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The stream kept moving.
+    #[error("too many others change the same thing; try again")]
+    Contended,
+    /// The event cannot be sealed.
+    #[error("the decision's event is not acceptable")]
+    Event(#[from] chancery_evidence::EvidenceError),
+}
+
+/// Takes decisions on a log and its state.
+#[derive(Debug, Clone)]
+pub struct Decisions {
+    log: Log,
+    state: State,
+}
+
+impl Decisions {
+    /// Decisions on `log`, judged by `state`, which a [`crate::Projector`] must be folding.
+    pub fn new(log: Log, state: State) -> Self {
+        Self { log, state }
+    }
+
+    /// Makes a token. Its id must be new.
+    pub async fn create_token(&self, command: CreateToken, context: Context) -> Result<Position, DecisionError> {
+        let event = command.decide(context)?;
+        self.append(&event, 0).await?.ok_or(DecisionError::Contended)
+    }
+
+    /// Withdraws a token; it stops working before this returns.
+    pub async fn revoke_token(&self, id: &str, context: Context) -> Result<Position, DecisionError> {
+        for _ in 0..ATTEMPTS {
+            self.state.caught_up(self.log.head()).await?;
+            let token = self.state.versioned_token(id).ok_or(TokenRefusal::Unknown)?;
+            let event = token.token.revoke(context.clone())?;
+            if let Some(position) = self.append(&event, token.stream_version).await? {
+                return Ok(position);
+            }
+        }
+        Err(DecisionError::Contended)
+    }
+
+    /// Whether any token with the admin scope works at `now`.
+    pub fn has_admin(&self, now: Timestamp) -> bool {
+        use chancery_domain::tokens::Scope;
+        self.state.tokens().iter().any(|token| token.authorize(Scope::Admin, now).is_ok())
+    }
+
+    /// Appends if the stream stands at `version`; `None` when it moved.
+    async fn append(&self, event: &Event, version: u64) -> Result<Option<Position>, DecisionError> {
+        match self.log.append_expecting(Sealed::new(event)?, version).await? {
+            Appended::Created { position, .. } | Appended::Duplicate { position } => {
+                self.state.caught_up(position).await?;
+                Ok(Some(position))
+            }
+            Appended::WrongVersion { .. } | Appended::Conflict { .. } => Ok(None),
+        }
+    }
+}

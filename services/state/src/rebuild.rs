@@ -1,0 +1,132 @@
+//! Folding the whole log into fresh tables, and comparing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chancery_log::{Clock, Log, Position, consume};
+use sqlx::{Row, SqlitePool};
+use tokio_util::sync::CancellationToken;
+
+use crate::database::PROJECTIONS;
+use crate::{Projector, State, StateError, queries};
+
+/// Rows kept per table in a report.
+const REPORTED: usize = 20;
+
+/// A row that the live and the fresh tables do not agree on, as JSON arrays of its columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Table it is in.
+    pub table: &'static str,
+    /// The live row, if there is one.
+    pub live: Option<String>,
+    /// The rebuilt row, if there is one.
+    pub rebuilt: Option<String>,
+}
+
+/// What a rebuild found.
+#[derive(Debug, Clone)]
+pub struct RebuildReport {
+    /// Position both were folded up to.
+    pub position: Position,
+    /// Rows compared.
+    pub rows: u64,
+    /// Rows that differ.
+    pub different_rows: u64,
+    /// The first few of them.
+    pub differences: Vec<Difference>,
+}
+
+/// Brings the state database at `live` up to the log's head, folds the whole log into a fresh one beside it,
+/// compares every row, and puts the fresh one in its place. Nothing else may have the state open.
+pub async fn rebuild(log: &Log, live: &Path, clock: Clock) -> Result<RebuildReport, StateError> {
+    let fresh = live.with_extension("rebuild.db");
+    remove(&fresh)?;
+    let head = log.head();
+    let before = State::open(live, clock.clone()).await?;
+    fold(log, &before, head).await?;
+    let after = State::open(&fresh, clock).await?;
+    fold(log, &after, head).await?;
+    let report = compare(&before, &after, head).await?;
+    before.close().await;
+    after.close().await;
+    remove(live)?;
+    std::fs::rename(&fresh, live)?;
+    Ok(report)
+}
+
+/// Folds `log` into `state` until `head` is reached.
+pub(crate) async fn fold(log: &Log, state: &State, head: Position) -> Result<(), StateError> {
+    let cancel = CancellationToken::new();
+    let running =
+        tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
+    let mut applied = state.applied.subscribe();
+    let reached = applied.wait_for(|applied| *applied >= head).await.map(drop);
+    cancel.cancel();
+    running.await.ok();
+    reached.map_err(|_| StateError::Behind)
+}
+
+pub(crate) async fn compare(live: &State, rebuilt: &State, position: Position) -> Result<RebuildReport, StateError> {
+    let mut report = RebuildReport { position, rows: 0, different_rows: 0, differences: Vec::new() };
+    for (table, key) in PROJECTIONS {
+        compare_table(&live.pool, &rebuilt.pool, table, key, &mut report).await?;
+    }
+    debug_assert_eq!(queries::checkpoint(&rebuilt.pool, crate::projector::NAME).await?, position);
+    Ok(report)
+}
+
+async fn compare_table(
+    live: &SqlitePool,
+    rebuilt: &SqlitePool,
+    table: &'static str,
+    key: &str,
+    report: &mut RebuildReport,
+) -> Result<(), StateError> {
+    let before = rows(live, table, key).await?;
+    let after = rows(rebuilt, table, key).await?;
+    report.rows += after.len() as u64;
+    let (mut left, mut right) = (before.into_iter().peekable(), after.into_iter().peekable());
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+        };
+        let a = if order.is_le() { left.next().map(|(_, row)| row) } else { None };
+        let b = if order.is_ge() { right.next().map(|(_, row)| row) } else { None };
+        if a != b {
+            report.different_rows += 1;
+            if report.differences.len() < REPORTED {
+                report.differences.push(Difference { table, live: a, rebuilt: b });
+            }
+        }
+    }
+}
+
+/// Every row as (key, row), both JSON arrays, in the order of the keys' text.
+async fn rows(pool: &SqlitePool, table: &'static str, key: &str) -> Result<Vec<(String, String)>, StateError> {
+    let columns: Vec<String> = sqlx::query("SELECT name FROM pragma_table_info(?) ORDER BY cid")
+        .bind(table)
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?;
+    let select = format!("SELECT json_array({key}), json_array({}) FROM {table} ORDER BY 1", columns.join(", "));
+    let rows = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+fn remove(database: &Path) -> Result<(), StateError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(Path::new(&name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
