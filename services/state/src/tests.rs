@@ -1,1 +1,226 @@
-//! tests
+//! Folding is the same live and from scratch, and decisions are made on current state.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chancery_domain::tokens::{Context, CreateToken, Scope, TokenRefusal};
+use chancery_domain::{Actor, Event, Resource, Timestamp};
+use chancery_evidence::Sealed;
+use chancery_log::{Log, LogOptions, consume, system_clock};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::rebuild::{compare, fold};
+use crate::*;
+
+/// The kinds of step a random history is made of: type, resource kind, payload.
+fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
+    let transition = ["start", "stop", "delete"][usize::from(other) % 3];
+    let build = json!({"build_number": number, "transition": transition, "daily_cost": number % 7});
+    let session = ["ssh", "web_ide", "file_transfer"][usize::from(other) % 3];
+    match kind {
+        0 => ("user.created", "user", json!({"username": format!("user{id}"), "roles": ["member"]})),
+        1 => ("user.updated", "user", json!({"email": format!("{other}@example.com")})),
+        2 => ("user.suspended", "user", json!({})),
+        3 => ("user.reactivated", "user", json!({})),
+        4 => ("user.deleted", "user", json!({})),
+        5 => ("user.login.succeeded", "user", json!({"method": "oidc"})),
+        6 => ("group.created", "group", json!({"name": format!("group{id}"), "quota_allowance": number})),
+        7 => {
+            ("group.member.added", "group", json!({"user_id": format!("{other}"), "user_name": format!("user{other}")}))
+        }
+        8 => ("group.member.removed", "group", json!({"user_id": format!("{other}")})),
+        9 => ("group.deleted", "group", json!({})),
+        10 => ("role.assigned", "user", json!({"role": format!("role{other}")})),
+        11 => ("role.revoked", "user", json!({"role": format!("role{other}")})),
+        12 => ("template.created", "template", json!({"name": format!("template{id}")})),
+        13 => (
+            "template.version.pushed",
+            "template",
+            json!({"version_id": format!("v{other}"), "version_name": "v", "sha256": "00", "size_bytes": number}),
+        ),
+        14 => ("template.version.promoted", "template", json!({"version_id": format!("v{other}")})),
+        15 => ("template.deprecated", "template", json!({"message": "use another"})),
+        16 => ("workspace.created", "workspace", json!({"template_id": format!("{other}")})),
+        17 => ("workspace.build.requested", "workspace", build),
+        18 => ("workspace.build.started", "workspace", build),
+        19 => ("workspace.build.succeeded", "workspace", build),
+        20 => ("workspace.build.failed", "workspace", build),
+        21 => ("workspace.transferred", "workspace", json!({"from": "a", "to": format!("user{other}")})),
+        22 => ("session.opened", "session", json!({"kind": session})),
+        23 => ("session.closed", "session", json!({"kind": session, "duration_ms": number})),
+        24 => ("session.denied", "session", json!({"kind": session})),
+        25 => ("quota.allowance.set", "group", json!({"allowance": number})),
+        26 => (
+            "template.access.granted",
+            "template",
+            json!({"subject_kind": "user", "subject_id": format!("{other}"), "permission": "use"}),
+        ),
+        27 => (
+            "template.access.revoked",
+            "template",
+            json!({"subject_kind": "user", "subject_id": format!("{other}"), "permission": "use"}),
+        ),
+        28 => ("organization.created", "organization", json!({"name": format!("org{id}")})),
+        _ => ("com.example.unknown", "thing", json!({"n": number})),
+    }
+}
+
+fn event(index: usize, (kind, id, other, number): (usize, u8, u8, u32)) -> Event {
+    let (event_type, resource, data) = step(kind, id, other, number);
+    let at = Timestamp::from_micros(1_700_000_000_000_000 + i64::from(number) * 1000).unwrap();
+    let actor = Actor { id: other.to_string(), name: Some(format!("user{other}")), ..Actor::default() };
+    let mut event =
+        Event::new(event_type, index.to_string(), "/test", at, actor, Resource::new(resource, id.to_string()));
+    event.data = data;
+    chancery_domain::validate::check(&event).unwrap();
+    event
+}
+
+async fn append(log: &Log, events: impl Iterator<Item = Event>) {
+    log.append(events.map(|event| Sealed::new(&event).unwrap()).collect()).await.unwrap();
+}
+
+async fn state(directory: &TempDir, name: &str) -> State {
+    State::open(&directory.path().join(name), system_clock()).await.unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn a_rebuild_equals_what_was_folded_live(
+        history in prop::collection::vec((0..30_usize, 0..4_u8, 0..4_u8, 1..50_u32), 1..150),
+        pauses in prop::collection::vec(1..40_usize, 1..8),
+    ) {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let directory = TempDir::new().unwrap();
+            let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+            let mut events = history.iter().copied().enumerate().map(|(index, step)| event(index, step));
+            // Live: folded in pieces, the database closed and opened between them.
+            for pause in pauses.iter().copied().chain([usize::MAX]) {
+                append(&log, events.by_ref().take(pause)).await;
+                let live = state(&directory, "live.db").await;
+                fold(&log, &live, log.head()).await.unwrap();
+                live.close().await;
+            }
+            let (live, fresh) = (state(&directory, "live.db").await, state(&directory, "fresh.db").await);
+            fold(&log, &fresh, log.head()).await.unwrap();
+            let report = compare(&live, &fresh, log.head()).await.unwrap();
+            assert_eq!(report.differences, [], "of {} rows", report.rows);
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_reports_rows_that_were_tampered_with_and_repairs_them() {
+    let directory = TempDir::new().unwrap();
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    append(&log, (0..3).map(|n| event(n, (0, u8::try_from(n).unwrap(), 0, 1)))).await;
+    let path = directory.path().join("state.db");
+    assert_eq!(rebuild(&log, &path, system_clock()).await.unwrap().different_rows, 0);
+
+    let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    for tampering in ["UPDATE users SET username = 'mallory' WHERE id = '0'", "DELETE FROM users WHERE id = '1'"] {
+        sqlx::query(tampering).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let report = rebuild(&log, &path, system_clock()).await.unwrap();
+    assert_eq!(report.different_rows, 2);
+    assert!(report.differences[0].live.as_ref().unwrap().contains("mallory"));
+    assert_eq!((&report.differences[1].live, report.differences[1].table), (&None, "users"));
+    assert_eq!(rebuild(&log, &path, system_clock()).await.unwrap().different_rows, 0);
+}
+
+#[tokio::test]
+async fn an_unreadable_event_is_parked_and_the_rest_is_folded() {
+    let directory = TempDir::new().unwrap();
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    append(&log, [event(0, (0, 0, 0, 1))].into_iter()).await;
+    log.close().await;
+    let journal = format!("sqlite://{}", directory.path().join("journal.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&journal).await.unwrap();
+    let broken = r#"{"action":"create","data":{"username":7},"type":"user.created"}"#;
+    sqlx::query("INSERT INTO journal VALUES (2, ?)").bind(broken).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    append(&log, [event(3, (0, 1, 0, 1))].into_iter()).await;
+    let state = state(&directory, "state.db").await;
+    fold(&log, &state, 3).await.unwrap();
+    assert_eq!(state.list(ResourceKind::Users, None, 10).await.unwrap().len(), 2);
+    let parked = state.dead_letters(0, 10).await.unwrap();
+    assert_eq!((parked.len(), parked[0].position, parked[0].event.as_str()), (1, 2, broken));
+    assert!(parked[0].reason.contains("missing field"), "{}", parked[0].reason);
+    assert_eq!(state.consumers().await.unwrap()[0].dead_letters, 1);
+}
+
+#[tokio::test]
+async fn lists_page_by_id_and_show_times_and_roles() {
+    let directory = TempDir::new().unwrap();
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    append(&log, (0..4).map(|n| event(n, (0, u8::try_from(n).unwrap(), 0, 1)))).await;
+    let state = state(&directory, "state.db").await;
+    fold(&log, &state, 4).await.unwrap();
+    let page = state.list(ResourceKind::Users, Some("1"), 2).await.unwrap();
+    assert_eq!(page.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["2", "3"]);
+    assert_eq!(page[0]["roles"], json!(["member"]));
+    assert_eq!(page[0]["created_at"], "2023-11-14T22:13:20.001000Z");
+    for kind in [ResourceKind::Groups, ResourceKind::Templates, ResourceKind::Workspaces, ResourceKind::Sessions] {
+        assert!(state.list(kind, None, 10).await.unwrap().is_empty());
+    }
+}
+
+fn context(event_id: &str) -> Context {
+    Context {
+        now: system_clock()(),
+        event_id: event_id.into(),
+        source: "/chancery".into(),
+        actor: Actor::default(),
+        correlation: None,
+    }
+}
+
+fn create(id: &str) -> CreateToken {
+    CreateToken {
+        id: id.into(),
+        name: "ci".into(),
+        secret_sha256: "00".into(),
+        scopes: BTreeSet::from([Scope::Admin]),
+        expires_at: None,
+    }
+}
+
+#[tokio::test]
+async fn of_concurrent_revocations_one_wins_and_the_token_stops_working() {
+    let directory = TempDir::new().unwrap();
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    let state = state(&directory, "state.db").await;
+    let cancel = CancellationToken::new();
+    tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
+    let decisions = Decisions::new(log.clone(), state.clone());
+
+    decisions.create_token(create("t"), context("e0")).await.unwrap();
+    assert!(decisions.has_admin(system_clock()()));
+    assert!(matches!(decisions.create_token(create("t"), context("e1")).await, Err(DecisionError::Contended)));
+    let attempts = futures::future::join_all((2..10).map(|n| {
+        let decisions = decisions.clone();
+        async move { decisions.revoke_token("t", context(&format!("e{n}"))).await }
+    }))
+    .await;
+    assert_eq!(attempts.iter().filter(|attempt| attempt.is_ok()).count(), 1);
+    for attempt in attempts.into_iter().filter_map(Result::err) {
+        assert!(matches!(attempt, DecisionError::Refused(TokenRefusal::Revoked)), "{attempt}");
+    }
+    assert!(!decisions.has_admin(system_clock()()));
+    assert_eq!(log.head(), 2);
+    assert!(matches!(
+        decisions.revoke_token("nobody", context("e99")).await,
+        Err(DecisionError::Refused(TokenRefusal::Unknown))
+    ));
+    cancel.cancel();
+}
