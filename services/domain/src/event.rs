@@ -33,7 +33,7 @@ pub struct Event {
     /// CloudEvents extension attributes of other systems, kept as they came.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extensions: BTreeMap<String, Value>,
-    /// Unique within `source`. Chancery's own are UUIDv7.
+    /// Unique within `source`. Chancery's own are `UUIDv7`.
     pub id: String,
     /// Set when the event was read from another system's log, not reported by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -96,7 +96,7 @@ impl FromStr for Timestamp {
 /// `10000-01-01T…` is well meant but out of range; saying "syntax" would mislead.
 fn looks_like_far_year(text: &str) -> bool {
     let digits = text.bytes().skip_while(|b| matches!(b, b'+' | b'-')).take_while(u8::is_ascii_digit).count();
-    digits >= 5 && text.as_bytes().iter().filter(|b| **b == b'-').count() >= 2
+    digits >= 5 && text.matches('-').count() >= 2
 }
 
 impl Serialize for Timestamp {

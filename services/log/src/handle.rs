@@ -157,7 +157,7 @@ impl Log {
             TryAcquireError::Closed => LogError::Closed,
         })?;
         let (reply, answer) = oneshot::channel();
-        let request = Request { events, expected, reply, _permit: permit };
+        let request = Request { events, expected, reply, permit };
         self.requests.send(request).map_err(|_| LogError::Closed)?;
         answer.await.map_err(|_| LogError::Closed)?
     }
@@ -195,7 +195,7 @@ impl Log {
         let (reply, answer) = oneshot::channel();
         if let Ok(permit) = self.permits.clone().acquire_owned().await {
             self.permits.close();
-            let last = Request { events: Vec::new(), expected: None, reply, _permit: permit };
+            let last = Request { events: Vec::new(), expected: None, reply, permit };
             if self.requests.send(last).is_ok() {
                 // The writer answers when everything before this request is durable.
                 answer.await.ok();

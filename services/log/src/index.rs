@@ -54,12 +54,11 @@ impl Index {
                 None
             }
         };
-        let index = match usable {
-            Some(index) => index,
-            None => {
-                std::fs::remove_dir_all(path).map_err(|error| LogError::Open(error.to_string()))?;
-                Self::load(path, cache_bytes)?
-            }
+        let index = if let Some(index) = usable {
+            index
+        } else {
+            std::fs::remove_dir_all(path).map_err(|error| LogError::Open(error.to_string()))?;
+            Self::load(path, cache_bytes)?
         };
         index.catch_up(journal, head).await?;
         Ok(index)

@@ -24,8 +24,8 @@ const GROUP_BYTES: usize = 4 << 20;
 pub(crate) struct Request {
     pub(crate) events: Vec<Sealed>,
     pub(crate) expected: Option<u64>,
-    pub(crate) reply: oneshot::Sender<Result<Vec<Appended>, LogError>>,
-    pub(crate) _permit: OwnedSemaphorePermit,
+    pub(crate) reply: oneshot::Sender<Outcomes>,
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 pub(crate) struct Writer {
@@ -40,14 +40,30 @@ pub(crate) struct Writer {
     pub(crate) last: Last,
 }
 
+/// An answer that waits for the commit. Its permit frees the queue when it is given.
+struct Reply {
+    to: oneshot::Sender<Outcomes>,
+    outcomes: Outcomes,
+    permit: OwnedSemaphorePermit,
+}
+
+type Outcomes = Result<Vec<Appended>, LogError>;
+
+impl Reply {
+    fn send(self, outcomes: Outcomes) {
+        drop(self.permit);
+        // Whoever asked may have gone; the events are durable all the same.
+        self.to.send(outcomes).ok();
+    }
+}
+
 /// One commit in the making.
 #[derive(Default)]
 struct Group {
     rows: Vec<Arc<str>>,
     identities: HashMap<Identity, Entry>,
     streams: HashMap<Identity, u64>,
-    replies:
-        Vec<(oneshot::Sender<Result<Vec<Appended>, LogError>>, Result<Vec<Appended>, LogError>, OwnedSemaphorePermit)>,
+    replies: Vec<Reply>,
 }
 
 impl Writer {
@@ -77,9 +93,9 @@ impl Writer {
         }
         let mut group = Group::default();
         for request in waiting {
-            let Request { events, expected, reply, _permit } = request;
+            let Request { events, expected, reply: to, permit } = request;
             let outcomes = self.place_all(&mut group, events, expected).await;
-            group.replies.push((reply, outcomes, _permit));
+            group.replies.push(Reply { to, outcomes, permit });
         }
         let written =
             if group.rows.is_empty() { Ok(()) } else { self.journal.insert(self.last.position + 1, &group.rows).await };
@@ -88,8 +104,8 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, events = group.rows.len(), "a commit failed; nothing of it was acknowledged");
                 metrics::counter!("chancery_log_commit_failures_total").increment(1);
-                for (reply, _, _) in group.replies {
-                    reply.send(Err(error.clone())).ok();
+                for reply in group.replies {
+                    reply.send(Err(error.clone()));
                 }
             }
         }
@@ -106,8 +122,9 @@ impl Writer {
             self.recent.extend(group.rows.into_iter());
             self.head.send_replace(self.last.position);
         }
-        for (reply, outcomes, _) in group.replies {
-            reply.send(outcomes).ok();
+        for mut reply in group.replies {
+            let outcomes = std::mem::replace(&mut reply.outcomes, Ok(Vec::new()));
+            reply.send(outcomes);
         }
         if count > 0 {
             metrics::histogram!("chancery_log_append_seconds").record(begun.elapsed().as_secs_f64());

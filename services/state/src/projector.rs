@@ -96,7 +96,6 @@ async fn fold_one(connection: &mut SqliteConnection, recorded: &Recorded) -> Res
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 fn retry(error: sqlx::Error) -> ConsumeError {
     ConsumeError::Retry(StateError::from(error).to_string())
 }

@@ -89,7 +89,7 @@ impl State {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(|row| object(row)).collect()
+        rows.iter().map(object).collect()
     }
 
     /// Parked events in the order of their positions, after `after`.
@@ -183,8 +183,7 @@ fn object(row: &SqliteRow) -> Result<Value, StateError> {
     let text: &str = row.try_get(0)?;
     let mut object: Value = serde_json::from_str(text).map_err(|_| StateError::Row("a listing"))?;
     if let Some(members) = object.as_object_mut() {
-        for (name, value) in members.iter_mut().filter(|(name, _)| name.ends_with("_at")) {
-            debug_assert!(!name.is_empty());
+        for (_, value) in members.iter_mut().filter(|(name, _)| name.ends_with("_at")) {
             if let Some(micros) = value.as_i64() {
                 *value = time(micros).to_string().into();
             }
