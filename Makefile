@@ -1,0 +1,36 @@
+# The commands of the project. `make run` and `make test` need Rust and nothing else: what is missing of the
+# system's packages they install (as root, with apt) or name.
+
+CARGO_FLAGS := --release --locked
+DATA ?= target/demo
+
+.PHONY: run test build bench lint fmt schemas
+
+run: build ## a server on 127.0.0.1:8080 with a generated company in it
+	target/release/chancery serve --data-directory $(DATA) --demo-users 200 --demo-days 30
+
+test: ## everything: unit, property and end-to-end tests on the real binary and real peers
+	sh .ci/packages build test
+	cargo build $(CARGO_FLAGS) --workspace
+	cargo test $(CARGO_FLAGS) --workspace
+
+build: ## target/release/chancery
+	sh .ci/packages build
+	cargo build $(CARGO_FLAGS) --package chancery
+
+bench: ## the table of numbers, also as target/bench/results.json
+	sh .ci/packages build bench
+	cargo build $(CARGO_FLAGS) --package chancery --package chancery-tests
+	target/release/bench $(BENCH_FLAGS)
+
+lint: ## formatting, clippy, licences
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check
+
+fmt: ## format everything
+	cargo fmt --all
+
+schemas: build ## write schemas/ anew from the types
+	target/release/chancery schemas --write schemas
