@@ -28,8 +28,8 @@ pub enum Expr {
     Or(Vec<Expr>),
     /// The opposite.
     Not(Box<Expr>),
-    /// Free text: one of [`Field::FREE_TEXT`] *contains* the pattern. Already lower-cased; the columns are
-    /// lower-cased for the comparison.
+    /// Free text: one of [`Field::FREE_TEXT`] *contains* the pattern, which has no `*` at its ends and is
+    /// lower-case already; the columns are lower-cased for the comparison.
     Text(Pattern),
     /// A column of the envelope.
     Field {
@@ -99,6 +99,16 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// Whether no number lies inside.
+    pub fn is_empty(&self) -> bool {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        match (self.lower, self.upper) {
+            (Unbounded, _) | (_, Unbounded) => false,
+            (Included(lower), Included(upper)) => lower > upper,
+            (Included(lower) | Excluded(lower), Included(upper) | Excluded(upper)) => lower >= upper,
+        }
+    }
+
     /// Whether `value` lies inside.
     pub fn contains(&self, value: f64) -> bool {
         std::ops::RangeBounds::contains(&(self.lower, self.upper), &value)
@@ -166,6 +176,12 @@ impl Expr {
     #[must_use]
     pub fn negated(self) -> Expr {
         Expr::Not(Box::new(self))
+    }
+
+    /// Free text: `pattern` somewhere in the text columns.
+    pub fn text(pattern: &Pattern) -> Expr {
+        let inner = pattern.to_lowercase().trimmed();
+        if inner.parts().is_empty() { Expr::All } else { Expr::Text(inner) }
     }
 
     /// A question about a column.

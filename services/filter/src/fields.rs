@@ -101,6 +101,13 @@ pub enum Case {
     Insensitive,
 }
 
+impl FieldKind {
+    /// Whether its values can be compared by size.
+    pub const fn has_order(self) -> bool {
+        matches!(self, Self::Integer | Self::Time)
+    }
+}
+
 /// What [`Field::entry`] knows.
 struct Entry(&'static [&'static str], FieldKind, &'static str);
 
@@ -145,7 +152,7 @@ impl Field {
     ];
 
     /// The single columns free text looks into; an address is compared as its text.
-    pub const FREE_TEXT: [Self; 13] = [
+    pub const FREE_TEXT: [Self; 14] = [
         Self::Type,
         Self::Action,
         Self::ActorName,
@@ -159,6 +166,7 @@ impl Field {
         Self::ResourceOwner,
         Self::Organization,
         Self::Reason,
+        Self::Source,
     ];
 
     /// The field called `name`, in any case.

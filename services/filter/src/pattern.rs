@@ -75,6 +75,16 @@ impl Pattern {
         Self::new(std::iter::once(Part::AnySequence).chain(inner).chain([Part::AnySequence]))
     }
 
+    /// The same without `*` at its ends.
+    #[must_use]
+    pub(crate) fn trimmed(&self) -> Self {
+        let mut parts = self.parts.as_slice();
+        while let [Part::AnySequence, rest @ ..] | [rest @ .., Part::AnySequence] = parts {
+            parts = rest;
+        }
+        Self { parts: parts.to_vec() }
+    }
+
     /// The SQL `LIKE` pattern with `\` as its escape character, for the whole text.
     pub fn to_like(&self) -> String {
         let mut like = String::new();
