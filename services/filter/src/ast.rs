@@ -136,6 +136,17 @@ pub enum PathRoot {
     Changes(Side),
 }
 
+impl PathRoot {
+    /// The member of an event's JSON that holds it.
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Extensions => "extensions",
+            Self::Changes(_) => "changes",
+        }
+    }
+}
+
 /// Which value of a change is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {

@@ -130,14 +130,7 @@ impl Display for Interval {
 
 impl Display for Path {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (root, side) = match self.root {
-            PathRoot::Data => ("data", None),
-            PathRoot::Extensions => ("extensions", None),
-            PathRoot::Changes(Side::Either) => ("changes", None),
-            PathRoot::Changes(Side::Old) => ("changes", Some("old")),
-            PathRoot::Changes(Side::New) => ("changes", Some("new")),
-        };
-        f.write_str(root)?;
+        f.write_str(self.root.member())?;
         for segment in &self.segments {
             f.write_char('.')?;
             let side = matches!(self.root, PathRoot::Changes(_)) && matches!(segment.as_str(), "old" | "new");
@@ -147,7 +140,11 @@ impl Display for Path {
                 f.write_str(segment)?;
             }
         }
-        side.map_or(Ok(()), |side| write!(f, ".{side}"))
+        match self.root {
+            PathRoot::Changes(Side::Old) => f.write_str(".old"),
+            PathRoot::Changes(Side::New) => f.write_str(".new"),
+            _ => Ok(()),
+        }
     }
 }
 

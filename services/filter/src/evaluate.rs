@@ -70,10 +70,16 @@ impl Predicate {
             FieldKind::Time => {
                 self.matches_time(if field == Field::Time { event.occurred_at } else { event.recorded_at })
             }
-            FieldKind::Ip => event.actor.ip.is_some_and(|address| match self {
-                Self::Network(network) => network::contains(network, address),
-                _ => self.matches_text(Case::Exact, &address.to_string()),
-            }),
+            FieldKind::Ip => event.actor.ip.is_some_and(|address| self.matches_address(address)),
+        }
+    }
+
+    /// Whether an address matches. For translations that have no networks of their own.
+    pub fn matches_address(&self, address: IpAddr) -> bool {
+        match self {
+            Self::AnyOf(predicates) => predicates.iter().any(|predicate| predicate.matches_address(address)),
+            Self::Network(network) => network::contains(network, address),
+            _ => self.matches_text(Case::Exact, &address.to_string()),
         }
     }
 
@@ -146,8 +152,8 @@ fn is_within(network: &IpNet, text: &str) -> bool {
 }
 
 impl Path {
-    /// Whether the value this path leads to matches, in `root`: the JSON of the event's `data`, `extensions` or
-    /// `changes` member, as [`Path::root`] says. For translations that keep those as JSON text.
+    /// Whether the value this path leads to matches, in `root`: the event's JSON at
+    /// [`PathRoot::member`]. For translations that keep events as JSON text.
     pub fn matches(&self, predicate: &Predicate, root: &Value) -> bool {
         match self.root {
             PathRoot::Data | PathRoot::Extensions => walk(root, &self.segments, predicate),

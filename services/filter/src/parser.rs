@@ -38,6 +38,21 @@ impl Context {
 
 impl Filter {
     /// Reads a filter. The empty text asks for every event.
+    ///
+    /// ```
+    /// use chancery_filter::{Context, Filter};
+    ///
+    /// let context = Context::new("2026-01-31T12:00:00Z".parse()?);
+    /// let filter = Filter::parse("outcome:denied time:-1h", &context)?;
+    /// assert_eq!(filter.to_string(), "outcome:denied AND time:2026-01-31T11:00:00.000000Z..");
+    ///
+    /// let text = "outcome:sucess";
+    /// let error = Filter::parse(text, &context).expect_err("misspelt");
+    /// assert_eq!((error.position, error.length), (8, 6));
+    /// assert_eq!(error.suggestions, ["success"]);
+    /// println!("{}", error.render(text));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn parse(text: &str, context: &Context) -> Result<Self, FilterError> {
         if text.len() > MAX_LENGTH {
             let end = text.floor_char_boundary(MAX_LENGTH);
