@@ -1,0 +1,124 @@
+//! Exporting: every matching event in the order of time, in constant memory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use chancery_filter::Filter;
+use datafusion::logical_expr::{Expr, ident};
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::files::{sort_by_time, split_by_date};
+use crate::handle::{Inner, Lake};
+use crate::schema::{COLUMNS, events_schema};
+use crate::snapshot::{Chunk, Snapshot};
+use crate::table::Order;
+use crate::{LakeError, SqlStream};
+
+/// What to export.
+#[derive(Debug, Clone, Default)]
+pub struct ExportRequest {
+    /// Which events; all without.
+    pub filter: Option<Filter>,
+    /// Columns of the table `events`; all without.
+    pub fields: Option<Vec<String>>,
+    /// Oldest first. Newest first sorts one date at a time in memory.
+    pub ascending: bool,
+}
+
+impl Lake {
+    /// Every matching event of this moment's snapshot, ordered by time and position. Dates are read one after
+    /// the other and the sorted files of a date are merged, so memory does not grow with the export.
+    pub async fn export(&self, request: ExportRequest) -> Result<SqlStream, LakeError> {
+        let columns = columns(request.fields.as_deref())?;
+        let snapshot = self.inner.snapshot().await?;
+        let filter = match &request.filter {
+            Some(filter) => Some(self.condition_of(filter, &snapshot).await?),
+            None => None,
+        };
+        let parts = by_date(&snapshot)?;
+        let parts: Vec<_> = if request.ascending { parts } else { parts.into_iter().rev().collect() };
+        let schema = projected(&columns)?;
+        let inner = self.inner.clone();
+        let (names, ascending) = (columns, request.ascending);
+        let batches = stream::iter(parts)
+            .then(move |part| {
+                let (inner, names, filter) = (inner.clone(), names.clone(), filter.clone());
+                async move { inner.one_date(part, &names, filter, ascending).await.map_err(external) }
+            })
+            .try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+}
+
+impl Inner {
+    async fn one_date(
+        &self,
+        part: Snapshot,
+        columns: &[String],
+        filter: Option<Expr>,
+        ascending: bool,
+    ) -> Result<SendableRecordBatchStream, LakeError> {
+        let session = self.engine.session();
+        let mut events = session.read_table(self.engine.table(part, Order::Merge))?;
+        if let Some(filter) = filter {
+            events = events.filter(filter)?;
+        }
+        let order = vec![ident("occurred_at").sort(ascending, false), ident("position").sort(ascending, false)];
+        let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+        Ok(events.sort(order)?.select_columns(&names)?.execute_stream().await?)
+    }
+}
+
+/// One snapshot per date, oldest first, each with its files and its sorted part of the tail.
+fn by_date(snapshot: &Snapshot) -> Result<Vec<Snapshot>, LakeError> {
+    let mut tail = Vec::new();
+    for chunk in &snapshot.chunks {
+        for (date, batch) in split_by_date(&sort_by_time(&chunk.batch)?) {
+            tail.push((date, Chunk { last: chunk.last, batch }));
+        }
+    }
+    let dates: BTreeSet<i32> =
+        snapshot.files.iter().map(|file| file.date).chain(tail.iter().map(|(date, _)| *date)).collect();
+    dates
+        .into_iter()
+        .map(|date| {
+            let chunks: Vec<Chunk> =
+                tail.iter().filter(|(of, _)| *of == date).map(|(_, chunk)| chunk.clone()).collect();
+            Ok(Snapshot {
+                files: Arc::new(snapshot.files.iter().filter(|file| file.date == date).cloned().collect()),
+                watermark: snapshot.watermark,
+                chunks: merged(chunks)?,
+            })
+        })
+        .collect()
+}
+
+/// The chunks as one that is sorted as a whole.
+fn merged(chunks: Vec<Chunk>) -> Result<Vec<Chunk>, LakeError> {
+    let Some(last) = chunks.last().map(|chunk| chunk.last) else { return Ok(chunks) };
+    let batch = arrow::compute::concat_batches(&events_schema(), chunks.iter().map(|chunk| &chunk.batch))?;
+    Ok(vec![Chunk { last, batch: sort_by_time(&batch)? }])
+}
+
+fn columns(asked: Option<&[String]>) -> Result<Vec<String>, LakeError> {
+    let Some(asked) = asked else { return Ok(COLUMNS.iter().map(|&name| name.to_owned()).collect()) };
+    for name in asked {
+        if !COLUMNS.contains(&name.as_str()) {
+            return Err(LakeError::Invalid(format!("`{name}` is not a column; there are {}", COLUMNS.join(", "))));
+        }
+    }
+    Ok(asked.to_vec())
+}
+
+fn projected(columns: &[String]) -> Result<SchemaRef, LakeError> {
+    let schema = events_schema();
+    let fields = columns.iter().map(|name| schema.field_with_name(name).cloned()).collect::<Result<Vec<_>, _>>()?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn external(error: LakeError) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(error))
+}
