@@ -215,7 +215,7 @@ impl<R: BufRead> Pieces<R> {
 
     /// Consumes the rest of the line, so that what is broken stays in it. At the start of a line: nothing.
     fn skip_line(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
-        while !(self.line_start && !bytes.is_empty()) {
+        while !self.line_start || bytes.is_empty() {
             let Some(byte) = self.peek()? else { break };
             self.consume(byte);
             if byte == b'\n' {

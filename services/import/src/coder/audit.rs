@@ -215,8 +215,12 @@ fn group_written(record: &AuditRecord) -> Vec<Fact> {
             facts.push(Fact::new(event_type, resource(record, "group"), payload));
         };
         let (gone, come) = difference(members, |member| member.as_str().or_else(|| member.get("user_id")?.as_str()));
-        gone.into_iter().for_each(|id| fact("group.member.removed", id));
-        come.into_iter().for_each(|id| fact("group.member.added", id));
+        for id in gone {
+            fact("group.member.removed", id);
+        }
+        for id in come {
+            fact("group.member.added", id);
+        }
     }
     if facts.is_empty() || record.changes.iter().any(|change| change.path != "members") {
         facts.push(Fact::new("group.updated", resource(record, "group"), group(record, None)));

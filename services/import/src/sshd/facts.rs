@@ -8,7 +8,7 @@ use super::header::Header;
 use super::message::Attempt;
 use super::peer::Peer;
 use super::tracker::Session;
-use crate::{Parsed, shape};
+use crate::shape;
 
 /// Namespace of the ids that are derived from lines.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5d2c_8a34_7d1f_5b0e_9c44_61f0_2b7e_a913);
@@ -202,6 +202,18 @@ impl<'a> Entry<'a> {
         event
     }
 
+    /// The SFTP server did something to a file.
+    pub(super) fn file(&self, what: &str, file: &str, user: Option<&str>, peer: Option<&Peer>) -> Event {
+        let resource = Resource::new("file", shape::id(file)).named(shape::name(file));
+        let event_type = format!("sshd.file.{what}");
+        let mut event = self.event(&event_type, self.id("file"), self.actor(user, peer), resource);
+        if what == "refused" {
+            event.outcome = Outcome::Denied;
+        }
+        event.data = json!({ "kind": "file_transfer", "message": text(self.message()), "pid": self.header.pid });
+        event
+    }
+
     /// Something about the server, or something this version does not know.
     pub(super) fn stated(&self, what: &str, peer: Option<&Peer>) -> Event {
         let known = peer.is_some();
@@ -234,26 +246,6 @@ impl Default for Refusal<'_> {
     fn default() -> Self {
         Self { method: "unknown", unknown: false, peer: None, key: None, reason: "", outcome: Outcome::Failure }
     }
-}
-
-/// A line of the SFTP server: what it did to which file.
-pub(super) fn transfer(entry: &Entry<'_>) -> Parsed {
-    let message = entry.message();
-    let verb = message.split([' ', '"']).next().unwrap_or_default();
-    let what = match verb {
-        "close" => "transferred",
-        "remove" | "rmdir" => "removed",
-        "rename" | "posix-rename" => "renamed",
-        "mkdir" | "symlink" | "hardlink" => "created",
-        "set" | "setstat" => "changed",
-        "refusing" | "forced" | "error:" => "refused",
-        _ => return Parsed::Ignored("a step of a file transfer that another line sums up"),
-    };
-    let mut event = entry.stated(&format!("file.{what}"), None);
-    let name = message.split('"').nth(1).unwrap_or("unknown");
-    event.resource = Resource::new("file", shape::id(name)).named(shape::name(name));
-    event.stream = event.resource.stream();
-    Parsed::Imported(vec![event])
 }
 
 /// A whole message, bounded so that its event fits.

@@ -1,5 +1,6 @@
 //! What `sshd` says, as its sources write it (OpenSSH 5 to 10).
 
+use super::endings::{self, Ending};
 use super::peer::Peer;
 
 /// A message and what it tells.
@@ -52,18 +53,6 @@ pub(super) struct Attempt<'a> {
     pub(super) key: Option<&'a str>,
 }
 
-/// The end of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ending<'a> {
-    pub(super) user: Option<&'a str>,
-    /// The user has no account.
-    pub(super) unknown: bool,
-    /// Nobody was signed in, says the message.
-    pub(super) before_sign_in: bool,
-    pub(super) peer: Option<Peer>,
-    pub(super) reason: &'a str,
-}
-
 const PAM: &str = "PAM's account of what sshd states itself";
 const FOLLOWS: &str = "a step of a sign-in whose result follows";
 const AGAIN: &str = "the end of a connection that the next line states with its address";
@@ -78,7 +67,7 @@ pub(super) fn parse(message: &str) -> Message<'_> {
     let message = ["error: ", "fatal: "].iter().find_map(|mark| message.strip_prefix(mark)).unwrap_or(message);
     sign_in(message)
         .or_else(|| session(message))
-        .or_else(|| ending(message, preauth))
+        .or_else(|| endings::ending(message, preauth))
         .or_else(|| server(message))
         .or_else(|| noise(message).map(Message::Noise))
         .unwrap_or(Message::Other)
@@ -103,7 +92,7 @@ fn known(user: &str) -> (&str, bool) {
 }
 
 fn sign_in(message: &str) -> Option<Message<'_>> {
-    if message.starts_with("Accepted key ") || message.starts_with("Accepted cert") {
+    if ["Accepted key ", "Accepted cert", "Postponed "].iter().any(|mark| message.starts_with(mark)) {
         return Some(Message::Noise(FOLLOWS));
     }
     if let Some(rest) = message.strip_prefix("Accepted ") {
@@ -190,94 +179,6 @@ fn session(message: &str) -> Option<Message<'_>> {
         || message.starts_with("refused local port forward")
         || message.starts_with("refused remote port forward");
     forward.then_some(Message::Forward(message))
-}
-
-fn ending(message: &str, preauth: bool) -> Option<Message<'_>> {
-    let end = |text: &str| -> Option<(Option<Peer>, bool)> { Some((Peer::read(text).map(|(peer, _)| peer), preauth)) };
-    let of_peer = |text, reason| {
-        end(text).map(|(peer, before_sign_in)| Ending { user: None, unknown: false, before_sign_in, peer, reason })
-    };
-    let never = |text, reason| of_peer(text, reason).map(|ending| Ending { before_sign_in: true, ..ending });
-    if let Some(rest) = message.strip_prefix("Received disconnect from ") {
-        let (peer, reason) = Peer::read(rest)?;
-        let reason = reason.trim_start_matches(|c: char| c == ':' || c == ' ' || c.is_ascii_digit());
-        return Some(Message::Ended(Ending {
-            user: None,
-            unknown: false,
-            before_sign_in: preauth,
-            peer: Some(peer),
-            reason,
-        }));
-    }
-    for (mark, reason) in [
-        ("Disconnected from ", "disconnected"),
-        ("Connection closed by ", "connection closed by the client"),
-        ("Connection reset by ", "connection reset by the client"),
-        ("Disconnecting ", "disconnected by the server"),
-        ("Timeout, client not responding from ", "the client did not respond"),
-        ("Postponed ", ""),
-    ] {
-        let Some(rest) = message.strip_prefix(mark) else { continue };
-        return Some(if reason.is_empty() {
-            Message::Noise(FOLLOWS)
-        } else {
-            Message::Ended(with_user(rest, preauth, reason))
-        });
-    }
-    for (mark, reason) in [
-        ("Did not receive identification string from ", "no identification string"),
-        ("Could not write ident string to ", "gone before the identification string"),
-        ("Unable to negotiate with ", "no common algorithm"),
-        ("Bad protocol version identification ", "not the SSH protocol"),
-        ("Protocol major versions differ for ", "another version of the SSH protocol"),
-        ("Timeout before authentication for connection from ", "nobody signed in in time"),
-        ("Timeout before authentication for ", "nobody signed in in time"),
-        ("banner exchange: Connection from ", "not the SSH protocol"),
-        ("drop connection ", "refused: too many connections or penalties"),
-        ("refused connect from ", "refused by the host's access rules"),
-    ] {
-        let Some(rest) = message.strip_prefix(mark) else { continue };
-        let text = rest.rsplit_once(" from ").map_or(rest, |(_, peer)| peer);
-        return never(text, reason).map(Message::Ended);
-    }
-    if let Some((_, rest)) = message.split_once("ssh_dispatch_run_fatal: Connection from ") {
-        return of_peer(rest, "a protocol error").map(Message::Ended);
-    }
-    let anonymous = [
-        "Read from socket failed",
-        "Write failed",
-        "Disconnecting: ",
-        "Bad packet length",
-        "Corrupted MAC",
-        "Connection closed",
-        "Connection reset",
-        "packet_write_poll: ",
-        "no hostkey alg",
-        "no matching ",
-        "Received bad ",
-        "warning: can't get client address",
-    ];
-    anonymous.iter().any(|mark| message.starts_with(mark)).then(|| {
-        Message::Ended(Ending { user: None, unknown: false, before_sign_in: preauth, peer: None, reason: message })
-    })
-}
-
-/// `[user|authenticating user|invalid user] USER PEER[: reason]`.
-fn with_user<'a>(rest: &'a str, preauth: bool, reason: &'a str) -> Ending<'a> {
-    let marks = [("authenticating user ", false, true), ("invalid user ", true, true), ("user ", false, preauth)];
-    let Some((named, unknown, before_sign_in)) =
-        marks.iter().find_map(|(mark, unknown, before)| Some((rest.strip_prefix(mark)?, *unknown, *before)))
-    else {
-        let peer = Peer::read(rest).map(|(peer, _)| peer);
-        return Ending { user: None, unknown: false, before_sign_in: preauth, peer, reason };
-    };
-    // The user name may contain spaces; the address stands right before ` port `.
-    let head = named.rfind(" port ").map_or(named, |at| &named[..at]);
-    let (user, address) = head.rsplit_once(' ').unwrap_or(("", head));
-    let peer = Peer::read(&named[named.len().min(head.len() - address.len())..]);
-    let (peer, rest) = peer.map_or((None, ""), |(peer, rest)| (Some(peer), rest));
-    let stated = rest.trim_start_matches([':', ' ']);
-    Ending { user: Some(user), unknown, before_sign_in, peer, reason: if stated.is_empty() { reason } else { stated } }
 }
 
 fn server(message: &str) -> Option<Message<'_>> {

@@ -3,6 +3,7 @@
 //! [`header`] finds time, host, program and pid; [`message`] knows what `sshd` says; [`tracker`] remembers
 //! what belongs together; [`facts`] makes the events.
 
+mod endings;
 mod facts;
 mod header;
 mod message;
@@ -12,7 +13,10 @@ mod story;
 #[cfg(test)]
 mod tests;
 mod tracker;
+mod transfers;
 mod years;
+
+use chancery_domain::Event;
 
 use crate::{Format, Options, Parsed, shape};
 use facts::Entry;
@@ -20,6 +24,7 @@ use header::{Header, Source};
 use message::Message;
 use occurrences::Occurrences;
 use story::Story;
+use transfers::Transfers;
 use years::Years;
 
 pub use years::first_time;
@@ -33,13 +38,20 @@ pub(crate) struct Sshd {
     years: Years,
     occurrences: Occurrences,
     story: Story,
+    transfers: Transfers,
     /// The last line's program, pid and message, for `last message repeated N times`.
     last: Option<(String, u32, String)>,
 }
 
 impl Sshd {
     pub(crate) fn new(options: Options) -> Self {
-        Self { years: Years::new(options), occurrences: Occurrences::default(), story: Story::default(), last: None }
+        Self {
+            years: Years::new(options),
+            occurrences: Occurrences::default(),
+            story: Story::default(),
+            transfers: Transfers::default(),
+            last: None,
+        }
     }
 
     /// Reads one line; `terminated` tells that it is complete.
@@ -48,17 +60,14 @@ impl Sshd {
             return Ok(Parsed::Ignored("a journal entry without a text"));
         };
         let (repeats, header) = self.unfold(header);
-        let program = header.program.as_str();
-        match Source::of(program) {
-            Source::Sshd => {}
-            Source::Unnamed if message::parse(&header.message) != Message::Other => {}
-            Source::Sftp => return self.repeated(repeats, &header, |_, entry| Ok(facts::transfer(entry))),
-            Source::Unnamed | Source::Other => return Ok(Parsed::Ignored("not a line of sshd")),
+        let source = Source::of(&header.program);
+        let known = source == Source::Sftp || message::parse(&header.message) != Message::Other;
+        match source {
+            Source::Other => Ok(Parsed::Ignored("not a line of sshd")),
+            Source::Unnamed if !known => Ok(Parsed::Ignored("not a line of sshd")),
+            _ if !known && !terminated => Err("is cut off: the last line has no end".to_owned()),
+            _ => self.told(repeats, &header, source),
         }
-        if !terminated && message::parse(&header.message) == Message::Other {
-            return Err("is cut off: the last line has no end".to_owned());
-        }
-        self.repeated(repeats, &header, |story, entry| Ok(story.tell(entry)))
     }
 
     /// Undoes what syslog daemons do to repeated messages.
@@ -80,12 +89,8 @@ impl Sshd {
         (1, header)
     }
 
-    fn repeated(
-        &mut self,
-        repeats: usize,
-        header: &Header,
-        read: impl Fn(&mut Story, &Entry) -> Result<Parsed, String>,
-    ) -> Result<Parsed, String> {
+    /// What a message says, as often as it was written.
+    fn told(&mut self, repeats: usize, header: &Header, source: Source) -> Result<Parsed, String> {
         if repeats > MAX_REPEATS {
             return Err(format!("stands for more than {MAX_REPEATS} messages"));
         }
@@ -93,10 +98,13 @@ impl Sshd {
         let mut ignored = "a message repeated no time";
         for _ in 0..repeats {
             let entry = Entry::new(header, self.occurrences.count(header));
-            match read(&mut self.story, &entry)? {
-                Parsed::Imported(events) => imported.extend(events),
-                Parsed::Ignored(reason) => ignored = reason,
-                Parsed::Rejected { reason, .. } => return Err(reason),
+            let told = match source {
+                Source::Sftp => self.transfers.tell(&entry),
+                _ => self.story.tell(&entry),
+            };
+            match told {
+                Told::Events(events) => imported.extend(events),
+                Told::Nothing(reason) => ignored = reason,
             }
         }
         if imported.is_empty() {
@@ -106,6 +114,14 @@ impl Sshd {
         let finished = imported.into_iter().map(|event| shape::finish(event, Format::Sshd, size, |_, _| false));
         finished.collect::<Result<Vec<_>, _>>().map(Parsed::Imported)
     }
+}
+
+/// What a line tells.
+#[derive(Debug)]
+enum Told {
+    Events(Vec<Event>),
+    /// Nothing auditable, for this reason.
+    Nothing(&'static str),
 }
 
 /// rsyslog's `message repeated 3 times: [ Failed password … ]`.

@@ -6,11 +6,12 @@
 
 use chancery_domain::{Event, Outcome};
 
+use super::Told;
+use super::endings::Ending;
 use super::facts::{Entry, Refusal};
-use super::message::{self, Attempt, Ending, Message};
+use super::message::{self, Attempt, Message};
 use super::peer::Peer;
 use super::tracker::{Key, Session, Tracker};
-use crate::Parsed;
 
 const SSH: &str = "ssh";
 const FILE_TRANSFER: &str = "file_transfer";
@@ -22,13 +23,13 @@ pub(super) struct Story {
     tracker: Tracker,
 }
 
-fn imported(event: Event) -> Parsed {
-    Parsed::Imported(vec![event])
+fn imported(event: Event) -> Told {
+    Told::Events(vec![event])
 }
 
 impl Story {
     /// What the next line tells.
-    pub(super) fn tell(&mut self, entry: &Entry<'_>) -> Parsed {
+    pub(super) fn tell(&mut self, entry: &Entry<'_>) -> Told {
         match message::parse(entry.message()) {
             Message::Accepted(attempt) => self.accepted(entry, &attempt),
             Message::Failed(attempt) => {
@@ -42,10 +43,12 @@ impl Story {
                     Refusal { unknown: true, peer: peer.as_ref(), reason: "no such account", ..Refusal::default() };
                 self.refused(entry, user, refusal)
             }
-            Message::InvalidAgain { user } => match self.reported(entry, None) {
-                true => Parsed::Ignored("says again that an account does not exist"),
-                false => self.refused(entry, user, Refusal { unknown: true, ..Refusal::default() }),
-            },
+            Message::InvalidAgain { .. } if self.reported(entry, None) => {
+                Told::Nothing("says again that an account does not exist")
+            }
+            Message::InvalidAgain { user } => {
+                self.refused(entry, user, Refusal { unknown: true, ..Refusal::default() })
+            }
             Message::Refused { user, peer, reason } => {
                 let refusal = Refusal { peer: peer.as_ref(), reason, outcome: Outcome::Denied, ..Refusal::default() };
                 self.refused(entry, user, refusal)
@@ -64,31 +67,31 @@ impl Story {
             Message::Forward(_) => self.forward(entry),
             Message::Suspect(peer) => imported(entry.stated("address.suspected", peer.as_ref())),
             Message::Server(what) => imported(entry.stated(&format!("server.{what}"), None)),
-            Message::Noise(reason) => Parsed::Ignored(reason),
+            Message::Noise(reason) => Told::Nothing(reason),
             Message::Other => imported(entry.stated("message", None)),
         }
     }
 
-    fn connected(&mut self, entry: &Entry<'_>, peer: &Peer) -> Parsed {
+    fn connected(&mut self, entry: &Entry<'_>, peer: &Peer) -> Told {
         let key = self.tracker.insert(entry.header, Some(peer));
         if let Some(connection) = self.tracker.get(key) {
             connection.verbose = true;
         }
-        Parsed::Ignored("the beginning of a connection; what came of it follows")
+        Told::Nothing("the beginning of a connection; what came of it follows")
     }
 
-    fn child(&mut self, entry: &Entry<'_>, pid: u32) -> Parsed {
+    fn child(&mut self, entry: &Entry<'_>, pid: u32) -> Told {
         if let Some(key) = self.tracker.find(entry.header, None) {
             self.tracker.adopt(key, pid);
         }
-        Parsed::Ignored("the process id of a session")
+        Told::Nothing("the process id of a session")
     }
 
     fn session(&mut self, key: Key) -> Option<&mut Session> {
         self.tracker.get(key)?.session.as_mut()
     }
 
-    fn accepted(&mut self, entry: &Entry<'_>, attempt: &Attempt<'_>) -> Parsed {
+    fn accepted(&mut self, entry: &Entry<'_>, attempt: &Attempt<'_>) -> Told {
         let peer = attempt.peer.as_ref();
         let signed_in = |tracker: &mut Tracker, key| tracker.get(key).is_some_and(|c| c.session.is_some());
         let key = match self.tracker.find(entry.header, peer) {
@@ -111,7 +114,7 @@ impl Story {
             events.push(entry.opened(&session, SSH, None));
         }
         self.tracker.start(key, session);
-        Parsed::Imported(events)
+        Told::Events(events)
     }
 
     fn reported(&mut self, entry: &Entry<'_>, peer: Option<&Peer>) -> bool {
@@ -119,7 +122,7 @@ impl Story {
         key.and_then(|key| self.tracker.get(key)).is_some_and(|connection| connection.reported)
     }
 
-    fn refused(&mut self, entry: &Entry<'_>, user: &str, refusal: Refusal<'_>) -> Parsed {
+    fn refused(&mut self, entry: &Entry<'_>, user: &str, refusal: Refusal<'_>) -> Told {
         let key = self.tracker.find_or_insert(entry.header, refusal.peer);
         let mut known = None;
         if let Some(connection) = self.tracker.get(key) {
@@ -130,13 +133,13 @@ impl Story {
         imported(entry.refused(user, &Refusal { peer, ..refusal }))
     }
 
-    fn started(&mut self, entry: &Entry<'_>, what: &str, user: &str, peer: Option<&Peer>) -> Parsed {
+    fn started(&mut self, entry: &Entry<'_>, what: &str, user: &str, peer: Option<&Peer>) -> Told {
         let kind = kind_of(what);
         let key = match self.tracker.find(entry.header, peer) {
             Some(key) if self.session(key).is_some() => key,
             _ => self.begun_before(entry, user, peer),
         };
-        let Some(session) = self.session(key) else { return Parsed::Ignored("a channel of a forgotten session") };
+        let Some(session) = self.session(key) else { return Told::Nothing("a channel of a forgotten session") };
         if session.opened {
             if kind != SSH {
                 session.kind = Some(kind);
@@ -165,22 +168,22 @@ impl Story {
         key
     }
 
-    fn pam_opened(&mut self, entry: &Entry<'_>, user: &str) -> Parsed {
+    fn pam_opened(&mut self, entry: &Entry<'_>, user: &str) -> Told {
         if self.tracker.find(entry.header, None).is_some_and(|key| self.session(key).is_some()) {
-            return Parsed::Ignored("says again that a session began");
+            return Told::Nothing("says again that a session began");
         }
         let key = self.begun_before(entry, user, None);
-        let Some(session) = self.session(key) else { return Parsed::Ignored("a forgotten session") };
+        let Some(session) = self.session(key) else { return Told::Nothing("a forgotten session") };
         session.opened = true;
         imported(entry.opened(session, SSH, None))
     }
 
-    fn pam_closed(&mut self, entry: &Entry<'_>, user: &str) -> Parsed {
+    fn pam_closed(&mut self, entry: &Entry<'_>, user: &str) -> Told {
         let ending = Ending { user: Some(user), unknown: false, before_sign_in: false, peer: None, reason: "" };
         self.ended(entry, &ending)
     }
 
-    fn forward(&mut self, entry: &Entry<'_>) -> Parsed {
+    fn forward(&mut self, entry: &Entry<'_>) -> Told {
         let mut events = Vec::new();
         let key = self.tracker.find(entry.header, None);
         let session = key.and_then(|key| self.session(key));
@@ -194,19 +197,19 @@ impl Story {
         } else {
             events.push(entry.forward_refused(None));
         }
-        Parsed::Imported(events)
+        Told::Events(events)
     }
 
-    fn ended(&mut self, entry: &Entry<'_>, ending: &Ending<'_>) -> Parsed {
+    fn ended(&mut self, entry: &Entry<'_>, ending: &Ending<'_>) -> Told {
         let peer = ending.peer.as_ref();
         let mut key = self.tracker.find(entry.header, peer);
         if key.is_none() && !ending.before_sign_in {
             key = self.tracker.find_parent(entry.header, peer);
         }
         if let Some(key) = key
-            && let Some(parsed) = self.close(entry, key, ending.reason)
+            && let Some(told) = self.close(entry, key, ending.reason)
         {
-            return parsed;
+            return told;
         }
         match ending.user {
             Some(user) if !ending.before_sign_in => {
@@ -214,16 +217,16 @@ impl Story {
                 if let Some(session) = self.session(key) {
                     session.opened = true;
                 }
-                self.close(entry, key, ending.reason).unwrap_or(Parsed::Ignored("a forgotten session"))
+                self.close(entry, key, ending.reason).unwrap_or(Told::Nothing("a forgotten session"))
             }
             _ => self.gave_up(entry, ending),
         }
     }
 
-    fn close(&mut self, entry: &Entry<'_>, key: Key, reason: &str) -> Option<Parsed> {
+    fn close(&mut self, entry: &Entry<'_>, key: Key, reason: &str) -> Option<Told> {
         let session = self.session(key)?;
         if session.closed {
-            return Some(Parsed::Ignored("says again that a session ended"));
+            return Some(Told::Nothing("says again that a session ended"));
         }
         let kind = session.kind.unwrap_or(if session.opened { SSH } else { PORT_FORWARD });
         let mut events = Vec::new();
@@ -233,14 +236,14 @@ impl Story {
         }
         events.push(entry.closed(session, kind, reason));
         self.tracker.close(key);
-        Some(Parsed::Imported(events))
+        Some(Told::Events(events))
     }
 
     /// The end of a connection on which nobody signed in.
-    fn gave_up(&mut self, entry: &Entry<'_>, ending: &Ending<'_>) -> Parsed {
+    fn gave_up(&mut self, entry: &Entry<'_>, ending: &Ending<'_>) -> Told {
         let peer = ending.peer.as_ref();
         if self.reported(entry, peer) {
-            return Parsed::Ignored("the end of a connection whose failure is recorded");
+            return Told::Nothing("the end of a connection whose failure is recorded");
         }
         if let Some(user) = ending.user {
             let refusal = Refusal { unknown: ending.unknown, peer, reason: ending.reason, ..Refusal::default() };

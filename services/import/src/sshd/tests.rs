@@ -112,6 +112,13 @@ fn old_messages_without_ports_find_their_session() {
 }
 
 #[test]
+fn another_connection_from_the_same_address_closes_nothing() {
+    let log = log("10 Accepted password for ada from 192.0.2.1 port 4711 ssh2
+         15 Connection closed by 192.0.2.1 port 4712");
+    assert_eq!(types(&log), ["user.login.succeeded", "session.opened", "sshd.connection.dropped"]);
+}
+
+#[test]
 fn attempts_say_who_and_why() {
     let failed = only("Failed password for ada from 192.0.2.1 port 4711 ssh2");
     assert_eq!((failed.event_type.as_str(), failed.outcome), ("user.login.failed", Outcome::Failure));
@@ -205,8 +212,10 @@ fn the_server_and_its_files_are_recorded() {
     ] {
         assert_eq!(only(message).event_type, expected);
     }
-    let close = "2026-01-31T09:00:00Z deb internal-sftp[9]: close \"/srv/a b\" bytes read 0 written 3\n";
-    let event = &events(close)[0];
+    let sftp = "2026-01-31T09:00:00Z deb internal-sftp[9]: session opened for local user ada from [192.0.2.1]
+2026-01-31T09:00:00Z deb internal-sftp[9]: close \"/srv/a b\" bytes read 0 written 3\n";
+    let event = &events(sftp)[0];
+    assert_eq!((event.actor.name.as_deref(), event.actor.ip), (Some("ada"), "192.0.2.1".parse().ok()));
     assert_eq!((event.event_type.as_str(), event.resource.id.as_str()), ("sshd.file.transferred", "/srv/a b"));
 }
 

@@ -91,7 +91,7 @@ impl Tracker {
     /// The open session from an address whose process was forked latest before this line's. Old versions
     /// name the address only, and log from a child of the process that accepted the connection.
     pub(super) fn find_parent(&self, header: &Header, peer: Option<&Peer>) -> Option<Key> {
-        let ip = peer?.ip?;
+        let ip = peer.filter(|peer| peer.port.is_none())?.ip?;
         let host = host_key(header);
         let candidates = self.open.iter().filter_map(|key| Some((*key, self.connections.get(key)?)));
         candidates
