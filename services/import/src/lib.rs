@@ -113,6 +113,7 @@ pub struct Options {
 }
 
 impl Default for Options {
+    /// UTC, and no reference: right for every log whose times carry their year.
     fn default() -> Self {
         Self { reference_time: Timestamp::MAX, time_zone: TimeZone::UTC }
     }

@@ -76,15 +76,16 @@ fn stamp<'a>(line: &'a str, years: &mut Years) -> Result<(Timestamp, &'a str), S
     }
     let unreadable = || "begins with no time; `sshd -E` writes none, see FORMATS.md".to_owned();
     let month = line.get(..3).and_then(|name| MONTHS.iter().position(|month| *month == name)).ok_or_else(unreadable)?;
+    let damaged = || "has a time that is damaged or cut off".to_owned();
     let rest = line[3..].trim_start_matches(' ');
-    let (day, rest) = rest.split_once(' ').ok_or_else(unreadable)?;
+    let (day, rest) = rest.split_once(' ').ok_or_else(damaged)?;
     let (year, rest) = match rest.split_once(' ') {
         Some((year, later)) if year.len() == 4 && year.parse::<i16>().is_ok() => (year.parse::<i16>().ok(), later),
         _ => (None, rest),
     };
-    let (clock, rest) = rest.split_once(' ').ok_or_else(unreadable)?;
+    let (clock, rest) = rest.split_once(' ').ok_or_else(damaged)?;
     let month = i8::try_from(month + 1).unwrap_or_default();
-    let time = yearless(month, day, clock).ok_or_else(unreadable)?;
+    let time = yearless(month, day, clock).ok_or_else(damaged)?;
     let moment = match year {
         Some(year) => DateTime::new(year, month, time.day, time.hour, time.minute, time.second, time.micros * 1000)
             .ok()
