@@ -84,6 +84,11 @@ pub fn find(name: &str) -> Option<&'static TypeInfo> {
     BY_NAME.get(name).copied()
 }
 
+/// The action events of this type usually carry.
+pub fn usual_action(event_type: &str) -> &str {
+    find(event_type).map_or_else(|| default_action(event_type), |info| info.action)
+}
+
 /// The action of a type outside the catalogue: the last segment of its name.
 pub fn default_action(event_type: &str) -> &str {
     event_type.rsplit('.').next().unwrap_or(event_type)

@@ -21,7 +21,10 @@ use crate::validate::{self, Violation};
 /// Prefix of the `dataschema` of Chancery's own types; `<type>.v<version>.json` follows.
 pub const SCHEMA_BASE: &str = "https://chancery.dev/schemas/events/";
 
-/// The `data` of a CloudEvent whose type is in the catalogue.
+/// The `dataschema` by which a type outside the catalogue says that its `data` is an [`AuditData`], too.
+pub const ENVELOPE_SCHEMA: &str = "https://chancery.dev/schemas/events/envelope.v1.json";
+
+/// The `data` of a CloudEvent whose type is in the catalogue or whose `dataschema` is [`ENVELOPE_SCHEMA`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditData {
     /// The verb; the type's usual one when absent.
@@ -121,17 +124,22 @@ impl CloudEvent {
             Some(time) => time.parse().map_err(|e: crate::time::TimeError| Violation::new("/time", e.to_string()))?,
             None => now,
         };
-        let event = match catalogue::find(&self.event_type) {
-            Some(info) => self.into_known(info, occurred_at)?,
+        let known = catalogue::find(&self.event_type);
+        let audited = known.is_some() || self.data_schema.as_deref() == Some(ENVELOPE_SCHEMA);
+        let event = match known {
+            Some(info) => {
+                let schema = self.schema_version(info)?;
+                self.into_audited(schema, occurred_at)?
+            }
+            None if self.data_schema.as_deref() == Some(ENVELOPE_SCHEMA) => self.into_audited(1, occurred_at)?,
             None => self.into_foreign(occurred_at)?,
         };
         validate::check(&event)
-            .map_err(|violation| Violation { pointer: on_the_wire(&event, violation.pointer), ..violation })?;
+            .map_err(|violation| Violation { pointer: on_the_wire(audited, violation.pointer), ..violation })?;
         Ok(event)
     }
 
-    fn into_known(self, info: &catalogue::TypeInfo, occurred_at: Timestamp) -> Result<Event, Violation> {
-        let schema = self.schema_version(info)?;
+    fn into_audited(self, schema: u16, occurred_at: Timestamp) -> Result<Event, Violation> {
         let audit: AuditData = match &self.data {
             None => return Err(Violation::new("/data", "is required for this type")),
             Some(raw) => {
@@ -148,7 +156,7 @@ impl CloudEvent {
         };
         let details = if audit.details.is_null() { Value::Object(Map::new()) } else { audit.details };
         Ok(Event {
-            action: audit.action.unwrap_or_else(|| info.action.to_owned()),
+            action: audit.action.unwrap_or_else(|| catalogue::usual_action(&self.event_type).to_owned()),
             actor: audit.actor,
             causation: audit.causation,
             changes: audit.changes,
@@ -159,7 +167,7 @@ impl CloudEvent {
             imported: audit.imported,
             occurred_at,
             organization: audit.organization,
-            outcome: audit.outcome.unwrap_or_else(|| catalogue::default_outcome(info.name)),
+            outcome: audit.outcome.unwrap_or_else(|| catalogue::default_outcome(&self.event_type)),
             policies: audit.policies,
             reason: audit.reason,
             recorded_at: Timestamp::EPOCH,
@@ -229,13 +237,12 @@ fn resource_of(subject: &str) -> Resource {
 }
 
 /// Where a member of the envelope stands in the CloudEvent.
-fn on_the_wire(event: &Event, pointer: String) -> String {
-    let known = catalogue::find(&event.event_type).is_some();
+fn on_the_wire(audited: bool, pointer: String) -> String {
     match pointer.as_str() {
         "/stream" => "/subject".to_owned(),
         "/schema" => "/dataschema".to_owned(),
         "/action" | "/resource/kind" => format!("/data{pointer}"),
-        _ if known && pointer.starts_with("/data") => pointer.replacen("/data", "/data/details", 1),
+        _ if audited && pointer.starts_with("/data") => pointer.replacen("/data", "/data/details", 1),
         _ if pointer.starts_with("/changes") => format!("/data{pointer}"),
         _ => pointer,
     }
@@ -243,24 +250,23 @@ fn on_the_wire(event: &Event, pointer: String) -> String {
 
 /// Writes an event as a CloudEvent in the JSON format.
 pub fn to_cloudevent(event: &Event) -> Value {
-    let known = catalogue::find(&event.event_type).is_some();
-    let data = if known {
-        json!(AuditData {
-            action: Some(event.action.clone()),
-            actor: event.actor.clone(),
-            causation: event.causation.clone(),
-            changes: event.changes.clone(),
-            correlation: event.correlation.clone(),
-            details: event.data.clone(),
-            imported: event.imported.clone(),
-            organization: event.organization.clone(),
-            outcome: Some(event.outcome),
-            policies: event.policies.clone(),
-            reason: event.reason.clone(),
-            resource: Some(event.resource.clone()),
-        })
-    } else {
-        event.data.clone()
+    let data = json!(AuditData {
+        action: Some(event.action.clone()),
+        actor: event.actor.clone(),
+        causation: event.causation.clone(),
+        changes: event.changes.clone(),
+        correlation: event.correlation.clone(),
+        details: event.data.clone(),
+        imported: event.imported.clone(),
+        organization: event.organization.clone(),
+        outcome: Some(event.outcome),
+        policies: event.policies.clone(),
+        reason: event.reason.clone(),
+        resource: Some(event.resource.clone()),
+    });
+    let schema = match catalogue::find(&event.event_type) {
+        Some(_) => format!("{SCHEMA_BASE}{}.v{}.json", event.event_type, event.schema),
+        None => ENVELOPE_SCHEMA.to_owned(),
     };
     let mut cloudevent = Map::new();
     for (name, extension) in &event.extensions {
@@ -273,10 +279,7 @@ pub fn to_cloudevent(event: &Event) -> Value {
     cloudevent.insert("time".into(), event.occurred_at.to_string().into());
     cloudevent.insert("subject".into(), event.stream.clone().into());
     cloudevent.insert("datacontenttype".into(), "application/json".into());
-    if known {
-        cloudevent
-            .insert("dataschema".into(), format!("{SCHEMA_BASE}{}.v{}.json", event.event_type, event.schema).into());
-    }
+    cloudevent.insert("dataschema".into(), schema.into());
     cloudevent.insert("data".into(), data);
     Value::Object(cloudevent)
 }
@@ -386,6 +389,13 @@ mod tests {
         assert_eq!(event.data, json!({"total": 12.5}));
         assert_eq!(event.actor.name.as_deref(), Some("bob"));
         assert_eq!(event.action, "placed");
+    }
+
+    #[test]
+    fn a_foreign_type_with_a_whole_envelope_round_trips() {
+        let mut event = parse(&login()).unwrap();
+        event.event_type = "sshd.connection.dropped".to_owned();
+        assert_eq!(parse(&to_cloudevent(&event)).unwrap(), event);
     }
 
     #[test]

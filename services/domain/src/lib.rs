@@ -20,3 +20,7 @@ pub mod validate;
 
 pub use event::{Actor, ActorKind, Change, Event, Imported, Outcome, PolicyReference, Resource};
 pub use time::{TimeError, Timestamp};
+
+/// CloudEvents source of Chancery's own events. Nobody else may send events under it, and only events under it
+/// decide about credentials.
+pub const OWN_SOURCE: &str = "/chancery";

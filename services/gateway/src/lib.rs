@@ -1,1 +1,29 @@
-//! gateway
+//! The HTTP API.
+//!
+//! A request passes one [`middleware`]: it gets its id, is authenticated and authorised by the route table in
+//! [`routes`], handled, measured and logged. Handlers are small and live in one file per area:
+//! [`ingest`](mod@ingest), [`audit`], [`tokens`], [`resources`], [`operations`].
+//!
+//! Every failure is an [`ApiError`] and leaves as `application/problem+json` (RFC 9457). Every read of the
+//! audit trail is itself an event; if the log cannot take it, the read is refused.
+
+mod audit;
+mod error;
+mod gateway;
+mod ingest;
+mod middleware;
+mod operations;
+mod resources;
+mod routes;
+mod server;
+mod tokens;
+mod trail;
+
+pub use error::ApiError;
+pub use gateway::{Gateway, Settings};
+pub use operations::{metrics_recorder, openapi};
+pub use server::serve;
+pub use tokens::{NewToken, new_token};
+
+#[cfg(test)]
+mod tests;

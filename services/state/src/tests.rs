@@ -179,7 +179,7 @@ fn context(event_id: &str) -> Context {
     Context {
         now: system_clock()(),
         event_id: event_id.into(),
-        source: "/chancery".into(),
+        source: chancery_domain::OWN_SOURCE.into(),
         actor: Actor::default(),
         correlation: None,
     }

@@ -1,0 +1,73 @@
+//! `POST /api/v1/audit/sql`.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use arrow::array::RecordBatch;
+use arrow::json::writer::{JsonArray, WriterBuilder};
+use chancery_lake::{LakeError, SqlLimits};
+use futures::TryStreamExt;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::error::ApiError;
+use crate::gateway::Gateway;
+use crate::middleware::Caller;
+use crate::trail::Reading;
+
+/// A SQL question.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SqlRequest {
+    /// One `SELECT` over the table `events`.
+    query: String,
+    /// Most rows.
+    limit: Option<usize>,
+}
+
+/// Answers one read-only SQL query over `events`, bounded in time, memory and rows.
+#[utoipa::path(post, path = "/api/v1/audit/sql", tag = "audit", request_body = SqlRequest,
+    responses((status = 200), (status = 400), (status = 401), (status = 403), (status = 422), (status = 503)))]
+pub(crate) async fn sql(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    request: web::Json<SqlRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let gateway: Arc<Gateway> = gateway.into_inner();
+    let max_rows = request.limit.unwrap_or(gateway.settings.max_rows).min(gateway.settings.max_rows);
+    let limits = SqlLimits { timeout: gateway.settings.query_timeout, max_rows };
+    let reading = Reading::begin(&gateway, &caller, "sql", &request.query);
+    let answer = async {
+        let stream = gateway.lake.sql(&request.query, limits).await?;
+        let columns: Vec<String> = stream.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(LakeError::from)?;
+        Ok::<_, LakeError>((columns, batches))
+    };
+    let timed_out = LakeError::TimedOut(limits.timeout.as_secs());
+    let (columns, batches) = tokio::time::timeout(limits.timeout, answer).await.map_err(|_| timed_out)??;
+    let mut rows = rows(&batches, &columns)?;
+    let truncated = rows.len() > max_rows;
+    rows.truncate(max_rows);
+    reading.record(rows.len() as u64).await?;
+    Ok(HttpResponse::Ok().json(json!({ "columns": columns, "rows": rows, "truncated": truncated })))
+}
+
+fn rows(batches: &[RecordBatch], columns: &[String]) -> Result<Vec<Vec<Value>>, ApiError> {
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    let unprintable =
+        |error: arrow::error::ArrowError| ApiError::bad_request(format!("the answer has no JSON form: {error}"));
+    writer.write_batches(&batches).map_err(unprintable)?;
+    writer.finish().map_err(unprintable)?;
+    let json = writer.into_inner();
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    let objects: Vec<Map<String, Value>> =
+        serde_json::from_slice(&json).map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(objects
+        .into_iter()
+        .map(|mut object| columns.iter().map(|column| object.remove(column).unwrap_or(Value::Null)).collect())
+        .collect())
+}

@@ -1,0 +1,114 @@
+//! `GET /api/v1/audit/tail`: events as they are recorded, as server-sent events.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use chancery_domain::Event;
+use chancery_filter::Filter;
+use chancery_log::{Position, Recorded};
+use futures::{Stream, stream};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
+
+use super::{filter, with_position};
+use crate::error::ApiError;
+use crate::gateway::Gateway;
+use crate::middleware::Caller;
+use crate::trail::{Reading, Streaming};
+
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const PAGE: usize = 256;
+
+/// Where to begin, and what to show.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct TailQuery {
+    /// Filter, as in GRAMMAR.md.
+    q: Option<String>,
+    /// Position after which to begin; the log's end without. `Last-Event-ID` goes before it.
+    from: Option<Position>,
+}
+
+/// Follows the log. Each message's id is the event's position; a client that reconnects with `Last-Event-ID`
+/// misses nothing.
+#[utoipa::path(get, path = "/api/v1/audit/tail", tag = "audit", params(TailQuery),
+    responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+pub(crate) async fn tail(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    query: web::Query<TailQuery>,
+    stopping: web::Data<CancellationToken>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let gateway: Arc<Gateway> = gateway.into_inner();
+    let filter = filter(&gateway, &caller, query.q.as_deref())?;
+    let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+    let last =
+        last.map(|id| id.parse().map_err(|_| ApiError::bad_request("`Last-Event-ID` is no position"))).transpose()?;
+    let position = last.or(query.from).unwrap_or_else(|| gateway.log.head());
+    let reading = Reading::begin(&gateway, &caller, "tail", query.q.as_deref().unwrap_or_default()).streaming();
+    let follower =
+        Follower { gateway, filter, position, page: VecDeque::new(), reading, stopping: stopping.get_ref().clone() };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(messages(follower)))
+}
+
+struct Follower {
+    gateway: Arc<Gateway>,
+    filter: Option<Filter>,
+    position: Position,
+    page: VecDeque<Recorded>,
+    reading: Streaming,
+    stopping: CancellationToken,
+}
+
+fn messages(follower: Follower) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+    let greeting = stream::once(async { Ok(Bytes::from_static(b"retry: 1000\n\n")) });
+    futures::StreamExt::chain(
+        greeting,
+        stream::unfold(follower, |mut follower| async move {
+            let message = follower.next().await?;
+            Some((Ok(Bytes::from(message)), follower))
+        }),
+    )
+}
+
+impl Follower {
+    /// The next message, or a comment that keeps the connection alive; none when the server stops.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            while let Some(recorded) = self.page.pop_front() {
+                self.position = recorded.position;
+                if self.shows(&recorded) {
+                    self.reading.sent(1);
+                    let data = with_position(recorded.position, &recorded.bytes);
+                    return Some(format!("id: {}\ndata: {data}\n\n", recorded.position));
+                }
+            }
+            // A reader who leaves is no failure: a tail has no other end.
+            self.reading.complete();
+            tokio::select! {
+                () = self.stopping.cancelled() => return None,
+                () = tokio::time::sleep(HEARTBEAT) => return Some(":\n\n".to_owned()),
+                _ = self.gateway.log.wait_beyond(self.position) => {}
+            }
+            match self.gateway.log.read(self.position, PAGE).await {
+                Ok(page) => self.page.extend(page),
+                Err(error) => {
+                    tracing::warn!(%error, "a tail ends because the log cannot be read");
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn shows(&self, recorded: &Recorded) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        serde_json::from_str::<Event>(&recorded.bytes).is_ok_and(|event| filter.matches(&event, recorded.position))
+    }
+}

@@ -1,0 +1,117 @@
+//! What handlers share.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chancery_domain::Timestamp;
+use chancery_lake::Lake;
+use chancery_log::{Clock, Log};
+use chancery_state::{Decisions, State};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+/// Limits.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Most bytes of a request body, after decompression.
+    pub max_body_bytes: usize,
+    /// Most events of one batch.
+    pub max_batch_events: usize,
+    /// Longest a query may run.
+    pub query_timeout: Duration,
+    /// Most rows of a SQL answer.
+    pub max_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 8 << 20,
+            max_batch_events: 10_000,
+            query_timeout: Duration::from_secs(60),
+            max_rows: 10_000,
+        }
+    }
+}
+
+/// Everything a request may need.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where events go.
+    pub log: Log,
+    /// Current state.
+    pub state: State,
+    /// Decisions on it.
+    pub decisions: Decisions,
+    /// Where questions are asked.
+    pub lake: Lake,
+    /// Limits.
+    pub settings: Settings,
+    /// Renders `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// Lower-case hex SHA-256 of the one-time set-up token, until it is used.
+    pub setup: Mutex<Option<String>>,
+    /// Bounds how many refusals become events.
+    pub(crate) refusals: Limiter,
+    clock: SharedClock,
+}
+
+struct SharedClock(Clock);
+
+impl std::fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl Gateway {
+    /// A gateway over these parts.
+    pub fn new(
+        (log, state, lake): (Log, State, Lake),
+        settings: Settings,
+        metrics: PrometheusHandle,
+        clock: Clock,
+        setup: Option<String>,
+    ) -> Arc<Self> {
+        let decisions = Decisions::new(log.clone(), state.clone());
+        let refusals = Limiter::new(20);
+        Arc::new(Self {
+            log,
+            state,
+            decisions,
+            lake,
+            settings,
+            metrics,
+            setup: Mutex::new(setup),
+            refusals,
+            clock: SharedClock(clock),
+        })
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        (self.clock.0)()
+    }
+}
+
+/// Lets a number of things through per second.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    per_second: u32,
+    window: Mutex<(Instant, u32)>,
+}
+
+impl Limiter {
+    fn new(per_second: u32) -> Self {
+        Self { per_second, window: Mutex::new((Instant::now(), 0)) }
+    }
+
+    /// Whether one more may pass now.
+    pub(crate) fn admit(&self) -> bool {
+        let mut window = self.window.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if window.0.elapsed() >= Duration::from_secs(1) {
+            *window = (Instant::now(), 0);
+        }
+        window.1 += 1;
+        window.1 <= self.per_second
+    }
+}
