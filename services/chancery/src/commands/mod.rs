@@ -1,0 +1,68 @@
+//! The commands, one file each.
+
+mod audit;
+mod config;
+mod generate;
+mod import;
+mod state;
+mod tokens;
+
+use clap::CommandFactory;
+
+use crate::cli::{Arguments, Command};
+use crate::client::Client;
+use crate::configuration::{self, Loaded};
+use crate::failure::Failure;
+use crate::{demo::Demo, schemas, serve};
+
+/// Runs a command.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Arguments::command(), "chancery", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Schemas(schemas) => schemas::run(schemas),
+        Command::Generate(generate) => generate::run(generate),
+        Command::Config(command) => config::run(command, &arguments),
+        Command::Serve(serve) => {
+            let demo = serve.demo_users.map(|users| Demo { users, days: serve.demo_days });
+            serve::serve(load(&arguments)?.configuration(), demo).await
+        }
+        Command::Import(import) => import::run(import, &client(&arguments)?).await,
+        Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
+        Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
+        Command::State(command) => state::run(command, &arguments).await,
+    }
+}
+
+/// The configuration with the flags of this call.
+pub(crate) fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
+    let mut flags: Vec<(&str, String)> = Vec::new();
+    let mut flag = |key: &'static str, value: Option<&String>| {
+        if let Some(value) = value {
+            flags.push((key, value.clone()));
+        }
+    };
+    flag("client.server", arguments.server.as_ref());
+    flag("client.token", arguments.token.as_ref());
+    match &arguments.command {
+        Command::Serve(serve) => {
+            flag("server.address", serve.address.as_ref());
+            flag("data.directory", serve.data_directory.as_ref());
+        }
+        Command::State(crate::cli::StateCommand::Rebuild { data_directory }) => {
+            flag("data.directory", data_directory.as_ref());
+        }
+        _ => {}
+    }
+    configuration::load(arguments.config.as_deref(), |name| std::env::var(name).ok(), &flags).map_err(|mistakes| {
+        let lines: Vec<String> =
+            mistakes.iter().map(|mistake| format!("{}: {}", mistake.place, mistake.reason)).collect();
+        Failure::usage(format!("the configuration has mistakes:\n{}", lines.join("\n")))
+    })
+}
+
+fn client(arguments: &Arguments) -> Result<Client, Failure> {
+    Client::new(&load(arguments)?.configuration())
+}

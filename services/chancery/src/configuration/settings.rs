@@ -1,0 +1,140 @@
+//! The table of settings.
+
+use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
+
+/// What a setting may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// An address and a port.
+    Address,
+    /// An `http` or `https` URL.
+    Url,
+    /// A whole number in a range.
+    Integer(i64, i64),
+    /// One of these.
+    OneOf(&'static [&'static str]),
+    /// A text that is never shown.
+    Secret,
+}
+
+/// A value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Text(String),
+    Integer(i64),
+}
+
+/// A setting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) key: &'static str,
+    pub(crate) kind: Kind,
+    /// Its default as text; empty for none.
+    pub(crate) default: &'static str,
+    pub(crate) description: &'static str,
+}
+
+const fn setting(key: &'static str, kind: Kind, default: &'static str, description: &'static str) -> Setting {
+    Setting { key, kind, default, description }
+}
+
+/// Every setting there is.
+pub(crate) const SETTINGS: [Setting; 15] = [
+    setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
+    setting(
+        "server.max_body_bytes",
+        Kind::Integer(1024, 1 << 30),
+        "8388608",
+        "Most bytes of a request body, decompressed",
+    ),
+    setting("server.max_batch_events", Kind::Integer(1, 32_768), "10000", "Most events of one batch"),
+    setting(
+        "data.directory",
+        Kind::Text,
+        "",
+        "Where log, state and lake are kept; the platform's data directory without",
+    ),
+    setting(
+        "log.queue_events",
+        Kind::Integer(1, 1_000_000),
+        "32768",
+        "Events that may wait for the log before clients are told to slow down",
+    ),
+    setting("lake.batch_events", Kind::Integer(100, 1_000_000), "32768", "Events the archiver writes at once"),
+    setting("lake.batch_seconds", Kind::Integer(1, 3600), "20", "How long an event may wait for a full batch"),
+    setting("query.timeout_seconds", Kind::Integer(1, 3600), "60", "Longest a query may run"),
+    setting(
+        "query.memory_bytes",
+        Kind::Integer(1 << 20, 1 << 40),
+        "536870912",
+        "Memory all running queries may use together",
+    ),
+    setting("query.max_rows", Kind::Integer(1, 1_000_000), "10000", "Most rows of a SQL answer"),
+    setting("telemetry.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), "info", "How much is logged"),
+    setting(
+        "telemetry.format",
+        Kind::OneOf(&["auto", "text", "json"]),
+        "auto",
+        "How it is logged; auto is text on a terminal and JSON otherwise",
+    ),
+    setting(
+        "setup.token",
+        Kind::Secret,
+        "",
+        "An admin token `chy_<id>_<secret>` to make at the first start, for automation",
+    ),
+    setting("client.server", Kind::Url, "http://127.0.0.1:8080", "Server the commands talk to"),
+    setting("client.token", Kind::Secret, "", "Token the commands present"),
+];
+
+impl Setting {
+    /// Its environment variable.
+    pub(crate) fn variable(&self) -> String {
+        format!("CHANCERY_{}", self.key.replace('.', "_").to_uppercase())
+    }
+
+    /// Its default.
+    pub(crate) fn default_value(&self) -> Value {
+        if self.key == "data.directory" {
+            return Value::Text(platform_directory(false));
+        }
+        self.parse(self.default).unwrap_or_else(|_| Value::Text(self.default.to_owned()))
+    }
+
+    /// Reads a value given as text.
+    pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
+        let wrong = |expected: String| Err(format!("`{}` must be {expected}, not `{}`", self.key, self.shown(text)));
+        match self.kind {
+            Kind::Text => Ok(Value::Text(text.to_owned())),
+            Kind::Secret if text.is_empty() || text.starts_with("chy_") => Ok(Value::Text(text.to_owned())),
+            Kind::Secret => wrong("a token `chy_<id>_<secret>`".to_owned()),
+            Kind::Address if text.parse::<std::net::SocketAddr>().is_ok() => Ok(Value::Text(text.to_owned())),
+            Kind::Address => wrong("an address and a port such as 127.0.0.1:8080".to_owned()),
+            Kind::Url => match url::Url::parse(text) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Value::Text(text.to_owned())),
+                _ => wrong("an http or https URL".to_owned()),
+            },
+            Kind::Integer(least, most) => match text.parse::<i64>() {
+                Ok(number) if (least..=most).contains(&number) => Ok(Value::Integer(number)),
+                _ => wrong(format!("a whole number from {least} to {most}")),
+            },
+            Kind::OneOf(allowed) if allowed.contains(&text) => Ok(Value::Text(text.to_owned())),
+            Kind::OneOf(allowed) => wrong(format!("one of {}", allowed.join(", "))),
+        }
+    }
+
+    fn shown<'a>(&self, text: &'a str) -> &'a str {
+        if self.kind == Kind::Secret { "…" } else { text }
+    }
+}
+
+/// The platform's directory for data or configuration.
+pub(crate) fn platform_directory(configuration: bool) -> String {
+    let arguments =
+        AppStrategyArgs { top_level_domain: "dev".into(), author: "chancery".into(), app_name: "chancery".into() };
+    let directory = choose_app_strategy(arguments)
+        .map(|strategy| if configuration { strategy.config_dir() } else { strategy.data_dir() });
+    directory.map_or_else(|_| "chancery-data".to_owned(), |directory| directory.display().to_string())
+}

@@ -1,0 +1,97 @@
+//! The demo of `make run`: a generated company in an empty data directory.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use chancery_company::{Company, Options};
+use chancery_domain::Timestamp;
+use chancery_evidence::Sealed;
+use chancery_gateway::new_token;
+use chancery_log::{Log, LogError, system_clock};
+use chancery_state::{Decisions, State};
+
+use crate::failure::{Doing, Failure};
+use crate::serve::create_admin;
+use crate::terminal;
+
+const BATCH: usize = 2000;
+const DAY: i64 = 86_400_000_000;
+
+/// What company to generate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demo {
+    pub(crate) users: usize,
+    pub(crate) days: u32,
+}
+
+impl Demo {
+    /// Fills an empty log, and returns the demo's admin token, kept beside the data to be printed again.
+    pub(crate) async fn prepare(
+        &self,
+        directory: &Path,
+        log: &Log,
+        state: &State,
+        decisions: &Decisions,
+    ) -> Result<String, Failure> {
+        let file = directory.join("demo-token");
+        if let Ok(token) = std::fs::read_to_string(&file) {
+            return Ok(token.trim().to_owned());
+        }
+        if log.head() == 0 {
+            self.fill(log).await?;
+        }
+        state.caught_up(0).await.ok();
+        let token = new_token();
+        create_admin(decisions, token.id.clone(), token.secret_sha256.clone(), "demo").await?;
+        let mut out = std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&file)
+            .doing("keeping the demo token")?;
+        writeln!(out, "{}", token.text).doing("keeping the demo token")?;
+        Ok(token.text)
+    }
+
+    async fn fill(&self, log: &Log) -> Result<(), Failure> {
+        let today = system_clock()().as_micros() / DAY * DAY;
+        let start = Timestamp::EPOCH.saturating_add_micros(today - i64::from(self.days) * DAY);
+        terminal::line(&format!("Generating a company of {} people over {} days …", self.users, self.days));
+        let mut batch = Vec::with_capacity(BATCH);
+        for event in Company::new(Options { users: self.users, days: self.days, start, seed: 42 }) {
+            batch.push(Sealed::new(&event).doing("generating events")?);
+            if batch.len() == BATCH {
+                append(log, std::mem::take(&mut batch)).await?;
+            }
+        }
+        append(log, batch).await?;
+        terminal::line(&format!("{} events are in the log.", log.head()));
+        Ok(())
+    }
+}
+
+async fn append(log: &Log, batch: Vec<Sealed>) -> Result<(), Failure> {
+    loop {
+        match log.append(batch.clone()).await {
+            Err(LogError::Busy) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            other => return other.map(drop).doing("appending generated events"),
+        }
+    }
+}
+
+/// Prints where the server is and what to try.
+pub(crate) fn greet(address: &str, token: &str) {
+    let import = if Path::new("/var/log/auth.log").exists() {
+        "chancery import sshd /var/log/auth.log".to_owned()
+    } else {
+        "journalctl -t sshd -t sshd-session -o json | chancery import sshd -".to_owned()
+    };
+    terminal::line(&format!(
+        "\nChancery is at http://{address}\nAdmin token: {token}\n\nTry, with target/release in the PATH:\n\n    \
+         export CHANCERY_CLIENT_SERVER=http://{address} CHANCERY_CLIENT_TOKEN={token}\n\n    \
+         chancery audit search 'outcome:denied time:-30d' --limit 20\n    \
+         chancery audit count 'type:user.login.failed' --by ip --distinct username\n    \
+         {import}\n\nCtrl-C stops it; the data stays.\n"
+    ));
+}

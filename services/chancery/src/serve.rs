@@ -1,0 +1,189 @@
+//! `chancery serve`: opens log, state and lake in one data directory, serves, and shuts down in order.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chancery_domain::tokens::{Context, CreateToken, Scope};
+use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
+use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
+use chancery_lake::{Lake, LakeOptions};
+use chancery_log::{Log, LogOptions, consume, system_clock};
+use chancery_state::{Decisions, Projector, State};
+use sha2::{Digest, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::configuration::Configuration;
+use crate::failure::{Doing, Failure};
+use crate::{demo, telemetry, terminal};
+
+/// Longest that shutting down may take after the requests are drained.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Serves until a signal.
+pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>) -> Result<(), Failure> {
+    telemetry::start(&configuration);
+    let directory = &configuration.data_directory;
+    let _owner = own(directory)?;
+    let listener =
+        TcpListener::bind(&configuration.address).doing(&format!("listening on {}", configuration.address))?;
+    let address = listener.local_addr().doing("listening")?;
+    let metrics = metrics_recorder().doing("starting the metrics")?;
+
+    let log_options = LogOptions { queue_events: configuration.queue_events, ..LogOptions::default() };
+    let log = Log::open(&directory.join("log"), log_options).await.doing("opening the log")?;
+    let state = State::open(&directory.join("state.db"), system_clock()).await.doing("opening the state")?;
+    let lake = Lake::open(&directory.join("lake"), log.clone(), lake_options(&configuration))
+        .await
+        .doing("opening the lake")?;
+
+    let consumers = CancellationToken::new();
+    let projector =
+        tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), consumers.clone()));
+    let archiver = {
+        let (lake, cancel) = (lake.clone(), consumers.clone());
+        tokio::spawn(async move { lake.run(cancel).await })
+    };
+    let decisions = Decisions::new(log.clone(), state.clone());
+    state.caught_up(log.head()).await.ok();
+    let demo_token = match &demo {
+        Some(demo) => Some(demo.prepare(directory, &log, &state, &decisions).await?),
+        None => None,
+    };
+    let setup = first_admin(&configuration, &state, &decisions, demo.is_none()).await?;
+
+    let gateway = Gateway::new(
+        (log.clone(), state.clone(), lake.clone()),
+        Settings {
+            max_body_bytes: configuration.max_body_bytes,
+            max_batch_events: configuration.max_batch_events,
+            query_timeout: configuration.query_timeout,
+            max_rows: configuration.max_rows,
+        },
+        metrics,
+        system_clock(),
+        setup.as_deref().map(|token| format!("{:x}", Sha256::digest(token.as_bytes()))),
+    );
+    let http = CancellationToken::new();
+    let server = tokio::spawn(chancery_gateway::serve(listener, gateway, http.clone()));
+    tracing::info!(%address, data = %directory.display(), head = log.head(), "serving");
+    greet(&address.to_string(), setup.as_deref(), demo_token.as_deref());
+
+    wait_for_signal().await?;
+    tracing::info!("shutting down");
+    http.cancel();
+    server.await.doing("stopping the server")?.doing("serving")?;
+    let orderly = async {
+        consumers.cancel();
+        projector.await.ok();
+        archiver.await.ok();
+        log.close().await;
+        state.close().await;
+    };
+    if tokio::time::timeout(PATIENCE, orderly).await.is_err() {
+        tracing::warn!("shutting down took too long; what is left is done at the next start");
+    }
+    Ok(())
+}
+
+fn lake_options(configuration: &Configuration) -> LakeOptions {
+    LakeOptions {
+        batch_events: configuration.batch_events,
+        batch_age: configuration.batch_age,
+        tail_events: configuration.batch_events * 3,
+        query_memory: configuration.query_memory,
+        query_timeout: configuration.query_timeout,
+        file_retention: configuration.query_timeout.max(Duration::from_secs(3600)),
+        ..LakeOptions::default()
+    }
+}
+
+/// Makes this process the only owner of the data directory, for as long as the file is held.
+pub(crate) fn own(directory: &Path) -> Result<File, Failure> {
+    let name = directory.display();
+    std::fs::create_dir_all(directory).doing(&format!("making the data directory {name}"))?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(directory.join("owner"))
+        .doing(&format!("opening the data directory {name}"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            file.read_to_string(&mut owner).ok();
+            return Err(Failure::failed(format!("the data directory {name} is in use by process {}", owner.trim())));
+        }
+        Err(TryLockError::Error(error)) => return Err(error).doing(&format!("locking the data directory {name}")),
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .doing("locking")?;
+    Ok(file)
+}
+
+/// Makes the configured admin token if there is one, or draws a set-up token if nobody is admin yet.
+async fn first_admin(
+    configuration: &Configuration,
+    state: &State,
+    decisions: &Decisions,
+    draw: bool,
+) -> Result<Option<String>, Failure> {
+    if let Some(token) = &configuration.setup_token {
+        let parts = token.strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
+        let (id, secret) = parts.ok_or_else(|| Failure::usage("`setup.token` must be `chy_<id>_<secret>`"))?;
+        if state.token(id).is_none() {
+            let secret_sha256 = format!("{:x}", Sha256::digest(secret.as_bytes()));
+            create_admin(decisions, id.to_owned(), secret_sha256, "configured").await?;
+        }
+        return Ok(None);
+    }
+    let needed = draw && !decisions.has_admin(system_clock()());
+    Ok(needed.then(|| new_token().text.replacen("chy_", "setup_", 1)))
+}
+
+/// Makes an admin token.
+pub(crate) async fn create_admin(
+    decisions: &Decisions,
+    id: String,
+    secret_sha256: String,
+    name: &str,
+) -> Result<(), Failure> {
+    let command =
+        CreateToken { id, name: name.to_owned(), secret_sha256, scopes: [Scope::Admin].into(), expires_at: None };
+    let context = Context {
+        now: system_clock()(),
+        event_id: uuid::Uuid::now_v7().to_string(),
+        source: OWN_SOURCE.to_owned(),
+        actor: Actor { id: "chancery".to_owned(), kind: ActorKind::System, ..Actor::default() },
+        correlation: None,
+    };
+    decisions.create_token(command, context).await.doing("making the first admin token").map(drop)
+}
+
+fn greet(address: &str, setup: Option<&str>, demo_token: Option<&str>) {
+    if let Some(token) = demo_token {
+        demo::greet(address, token);
+    } else if let Some(token) = setup {
+        terminal::line(&format!(
+            "\nNobody is admin yet. This one-time set-up token makes the first admin token:\n\n    {token}\n\n    \
+             curl -s http://{address}/api/v1/setup --json '{{\"setup_token\":\"{token}\"}}'\n"
+        ));
+    }
+}
+
+async fn wait_for_signal() -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).doing("waiting for signals")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.doing("waiting for signals")?,
+    }
+    Ok(())
+}
