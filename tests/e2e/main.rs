@@ -1,1 +1,30 @@
-//! e2e
+//! End-to-end tests against the real binary.
+
+mod api;
+mod bad_input;
+mod crash;
+mod import;
+mod open_table;
+mod operations;
+
+use serde_json::{Value, json};
+
+/// A sign-in event with a number as its id.
+fn login(number: u64) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": number.to_string(),
+        "source": "/test",
+        "type": if number % 4 == 0 { "user.login.failed" } else { "user.login.succeeded" },
+        "time": format!("2026-03-{:02}T{:02}:{:02}:00Z", number % 28 + 1, number / 28 % 24, number / 672 % 60),
+        "subject": format!("user/{}", number % 97),
+        "data": {
+            "actor": {"id": (number % 97).to_string(), "name": format!("user{}", number % 97), "ip": format!("198.51.100.{}", number % 250)},
+            "details": {"method": "password"}
+        }
+    })
+}
+
+fn logins(numbers: std::ops::Range<u64>) -> Value {
+    Value::Array(numbers.map(login).collect())
+}

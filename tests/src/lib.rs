@@ -1,1 +1,155 @@
-//! harness
+//! The harness of the end-to-end tests: the real binary on a data directory and a port of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The admin token every test server is given.
+pub const TOKEN: &str = "chy_e2eadmintoken_0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";
+
+/// The binary under test, built beside the tests.
+///
+/// # Panics
+/// When it was not built.
+#[expect(clippy::panic, clippy::expect_used, reason = "a test cannot go on without the binary")]
+pub fn binary() -> PathBuf {
+    let tests = std::env::current_exe().expect("the test knows its own path");
+    let directory = tests.parent().and_then(Path::parent).expect("tests are built in target/…/deps");
+    let binary = directory.join("chancery");
+    if !binary.exists() {
+        panic!("{} is missing: run `make build` or `make test`", binary.display());
+    }
+    binary
+}
+
+/// A running server. It is killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// `http://address`.
+    pub url: String,
+    /// Its data directory.
+    pub directory: PathBuf,
+    http: Client,
+    _own: Option<TempDir>,
+}
+
+impl Server {
+    /// A server on an empty data directory of its own.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub async fn start() -> Self {
+        let own = TempDir::new().expect("a temporary directory");
+        let mut server = Self::start_in(own.path(), &[]).await;
+        server._own = Some(own);
+        server
+    }
+
+    /// A server on a data directory, with more environment.
+    #[expect(clippy::expect_used, clippy::panic, reason = "tests")]
+    pub async fn start_in(directory: &Path, environment: &[(&str, &str)]) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let address = format!("127.0.0.1:{port}");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(directory.with_extension("server.log"))
+            .expect("a file for the server's log");
+        let mut command = Command::new(binary());
+        command
+            .args(["serve", "--address", &address, "--data-directory"])
+            .arg(directory)
+            .env("CHANCERY_SETUP_TOKEN", TOKEN)
+            .env("CHANCERY_CONFIG", "/dev/null")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let child = command.spawn().expect("the server starts");
+        let url = format!("http://{address}");
+        let mut server = Self { child, url, directory: directory.to_owned(), http: Client::new(), _own: None };
+        let begun = Instant::now();
+        loop {
+            let ready = server.http.get(format!("{}/healthz", server.url)).send().await;
+            if ready.is_ok_and(|response| response.status() == StatusCode::OK) {
+                return server;
+            }
+            if let Ok(Some(status)) = server.child.try_wait() {
+                let log = std::fs::read_to_string(directory.with_extension("server.log")).unwrap_or_default();
+                panic!("the server ended with {status}: {log}");
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "the server is not ready after a minute");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A request with the admin token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(TOKEN)
+    }
+
+    /// A request without credentials.
+    pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Gets JSON and expects success.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Value {
+        let response = self.request(Method::GET, path).query(query).send().await.expect("an answer");
+        let status = response.status();
+        let body = response.text().await.expect("a body");
+        assert!(status.is_success(), "{path}: {status}: {body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// Posts a batch of CloudEvents and gives back status and report.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub async fn ingest(&self, batch: &Value) -> (StatusCode, Value) {
+        let request = self.request(Method::POST, "/api/v1/events");
+        let request = request.header("content-type", "application/cloudevents-batch+json").body(batch.to_string());
+        let response = request.send().await.expect("an answer");
+        (response.status(), response.json().await.expect("JSON"))
+    }
+
+    /// Runs a command of the binary against this server.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(binary())
+            .args(arguments)
+            .env("CHANCERY_CONFIG", "/dev/null")
+            .env("CHANCERY_CLIENT_SERVER", &self.url)
+            .env("CHANCERY_CLIENT_TOKEN", TOKEN)
+            .env("CHANCERY_DATA_DIRECTORY", &self.directory)
+            .output()
+            .expect("the binary runs")
+    }
+
+    /// Kills the process without a chance to say goodbye.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub fn kill(&mut self) {
+        self.child.kill().expect("kill -9");
+        self.child.wait().expect("the end of the process");
+    }
+
+    /// Asks it to stop and waits until it has; gives back whether it ended well.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub fn stop(&mut self) -> bool {
+        let terminated = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        terminated.success() && self.child.wait().expect("the end of the process").success()
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -67,7 +67,11 @@ impl Client {
                 Ok(response) => return Err(explain(response).await),
                 Err(error) if attempt < 4 && error.is_connect() => tokio::time::sleep(pause).await,
                 Err(error) => {
-                    return Err(Failure::unavailable(format!("{} cannot be reached: {}", self.server, deepest(&error))));
+                    return Err(Failure::unavailable(format!(
+                        "{} cannot be reached: {}",
+                        self.server,
+                        deepest(&error)
+                    )));
                 }
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -8,9 +8,10 @@ use crate::configuration::Configuration;
 
 /// Starts logging.
 pub(crate) fn start(configuration: &Configuration) {
-    let quiet =
-        "sqlx=warn,deltalake=warn,delta_kernel=error,datafusion=warn,fjall=warn,lsm_tree=warn,actix=warn,hyper=warn";
-    let filter = EnvFilter::new(format!("{},{quiet}", configuration.level));
+    // Libraries only speak up when something is wrong.
+    let own = ["chancery", "chancery_gateway", "chancery_lake", "chancery_log", "chancery_state"];
+    let own: Vec<String> = own.iter().map(|target| format!("{target}={}", configuration.level)).collect();
+    let filter = EnvFilter::new(format!("warn,{}", own.join(",")));
     let text = match configuration.format.as_str() {
         "text" => true,
         "json" => false,

@@ -22,7 +22,7 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, cancel: Cancell
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
-            .app_data(stopping.clone())
+            .app_data(web::Data::new(stopping.clone()))
             .app_data(
                 web::QueryConfig::default().error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
             )

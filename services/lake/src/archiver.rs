@@ -19,6 +19,7 @@ impl Inner {
     /// then archives what is left.
     pub(crate) async fn archive(&self, cancel: CancellationToken) {
         let mut pause = FIRST_PAUSE;
+        self.report();
         loop {
             let stop = cancel.is_cancelled();
             if !stop {
