@@ -25,5 +25,3 @@ pub use operations::{metrics_recorder, openapi};
 pub use server::serve;
 pub use tokens::{NewToken, new_token};
 
-#[cfg(test)]
-mod tests;
