@@ -18,11 +18,11 @@ pub const TOKEN: &str = "chy_e2eadmintoken_0123456789abcdefghijklmnopqrstuvwxyz0
 #[expect(clippy::panic, clippy::expect_used, reason = "a test cannot go on without the binary")]
 pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("the test knows its own path");
-    let directory = tests.parent().and_then(Path::parent).expect("tests are built in target/…/deps");
-    let binary = directory.join("chancery");
-    if !binary.exists() {
-        panic!("{} is missing: run `make build` or `make test`", binary.display());
-    }
+    // Tests are built in target/…/deps, the benchmark beside the binary.
+    let candidates = tests.ancestors().skip(1).take(2).map(|directory| directory.join("chancery"));
+    let Some(binary) = { candidates }.find(|binary| binary.is_file()) else {
+        panic!("the binary is not built: run `make build` or `make test`");
+    };
     binary
 }
 

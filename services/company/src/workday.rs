@@ -97,7 +97,7 @@ fn build(
     let step = |day: &mut Day, at: i64, kind: &str, actor, data| {
         let event = day.add(at, kind, actor, resource.clone(), data);
         event.correlation = Some(request.to_owned());
-        event.action = transition.to_owned();
+        transition.clone_into(&mut event.action);
     };
     let quota = Resource::new("quota", format!("engineering/{}", person.id)).owned_by(&person.name);
     let allowance = TEAMS[person.team].1;

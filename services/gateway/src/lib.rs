@@ -24,4 +24,3 @@ pub use gateway::{Gateway, Settings};
 pub use operations::{metrics_recorder, openapi};
 pub use server::serve;
 pub use tokens::{NewToken, new_token};
-
