@@ -39,7 +39,7 @@ print(json.dumps(result))
 "#;
 
 /// Milliseconds by question.
-pub(crate) async fn measure(server: &Server) -> BTreeMap<String, f64> {
+pub(crate) fn measure(server: &Server) -> BTreeMap<String, f64> {
     let file = Path::new("target/bench/events.parquet");
     std::fs::create_dir_all("target/bench").expect("target/bench");
     let exported =

@@ -29,7 +29,7 @@ fn main() {
         ingest::fill(&server, events).await;
         ingest::sizes(&mut report, &mut server, events).await;
         let answers = questions::measure(&server).await;
-        let peers = duckdb::measure(&server).await;
+        let peers = duckdb::measure(&server);
         questions::report(&mut report, &answers, &peers);
     });
     report.finish();

@@ -30,6 +30,9 @@ pub(crate) const NAMES: [&str; 9] = [
     "query_deep_page_ms",
 ];
 
+/// A name, a path and its query.
+type Question<'a> = (&'static str, &'static str, Vec<(&'a str, &'a str)>);
+
 /// The median of a few runs of each question, after one to warm up.
 pub(crate) async fn measure(server: &Server) -> Answers {
     let someone =
@@ -38,7 +41,7 @@ pub(crate) async fn measure(server: &Server) -> Answers {
     let cursor = deep_cursor(server).await;
     let (events, aggregate) = ("/api/v1/audit/events", "/api/v1/audit/aggregate");
     let failed = "type:user.login.failed action:login";
-    let questions: [(&str, &str, Vec<(&str, &str)>); 9] = [
+    let questions: [Question<'_>; 9] = [
         (NAMES[0], events, vec![("limit", "50")]),
         (NAMES[1], aggregate, vec![]),
         (NAMES[2], events, vec![("q", failed), ("limit", "50")]),

@@ -35,7 +35,8 @@ pub struct Server {
     /// Its data directory.
     pub directory: PathBuf,
     http: Client,
-    _own: Option<TempDir>,
+    /// Keeps a directory of its own until the server is gone.
+    own: Option<TempDir>,
 }
 
 impl Server {
@@ -44,7 +45,7 @@ impl Server {
     pub async fn start() -> Self {
         let own = TempDir::new().expect("a temporary directory");
         let mut server = Self::start_in(own.path(), &[]).await;
-        server._own = Some(own);
+        server.own = Some(own);
         server
     }
 
@@ -69,7 +70,7 @@ impl Server {
             .stderr(log);
         let child = command.spawn().expect("the server starts");
         let url = format!("http://{address}");
-        let mut server = Self { child, url, directory: directory.to_owned(), http: Client::new(), _own: None };
+        let mut server = Self { child, url, directory: directory.to_owned(), http: Client::new(), own: None };
         let begun = Instant::now();
         loop {
             let ready = server.http.get(format!("{}/healthz", server.url)).send().await;
@@ -80,7 +81,7 @@ impl Server {
                 let log = std::fs::read_to_string(directory.with_extension("server.log")).unwrap_or_default();
                 panic!("the server ended with {status}: {log}");
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "the server is not ready after a minute");
+            assert!(begun.elapsed() < Duration::from_mins(1), "the server is not ready after a minute");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -16,13 +16,13 @@ use crate::terminal::Output;
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not authorised, 4 not found, 5 server unavailable."
 )]
 pub(crate) struct Arguments {
-    /// Configuration file; $CHANCERY_CONFIG or the platform's one without.
+    /// Configuration file; `$CHANCERY_CONFIG` or the platform's one without.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Server to talk to.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// Token to present; better given as $CHANCERY_CLIENT_TOKEN.
+    /// Token to present; better given as `$CHANCERY_CLIENT_TOKEN`.
     #[arg(long, global = true, value_name = "TOKEN", hide = true)]
     pub(crate) token: Option<String>,
     #[command(subcommand)]

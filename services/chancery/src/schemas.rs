@@ -25,7 +25,9 @@ pub(crate) fn run(arguments: &SchemasArguments) -> Result<(), Failure> {
     }
     let directory = arguments.check.as_deref().unwrap_or(Path::new("schemas"));
     let drifted = drift(directory);
-    drifted.iter().for_each(|name| terminal::line(name));
+    for name in &drifted {
+        terminal::line(name);
+    }
     if drifted.is_empty() {
         Ok(())
     } else {

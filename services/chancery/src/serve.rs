@@ -97,7 +97,7 @@ fn lake_options(configuration: &Configuration) -> LakeOptions {
         tail_events: configuration.batch_events * 3,
         query_memory: configuration.query_memory,
         query_timeout: configuration.query_timeout,
-        file_retention: configuration.query_timeout.max(Duration::from_secs(3600)),
+        file_retention: configuration.query_timeout.max(Duration::from_hours(1)),
         ..LakeOptions::default()
     }
 }

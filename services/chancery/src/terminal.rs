@@ -6,8 +6,6 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
-use crate::failure::Failure;
-
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -44,7 +42,7 @@ pub(crate) fn bytes(bytes: &[u8]) {
 }
 
 /// Prints rows of values under column names.
-pub(crate) fn rows(columns: &[String], rows: &[Vec<Value>], output: Output) -> Result<(), Failure> {
+pub(crate) fn rows(columns: &[String], rows: &[Vec<Value>], output: Output) {
     match output {
         Output::Table => {
             let mut table = Table::new();
@@ -64,7 +62,6 @@ pub(crate) fn rows(columns: &[String], rows: &[Vec<Value>], output: Output) -> R
             }
         }
     }
-    Ok(())
 }
 
 fn object(columns: &[String], row: &[Value]) -> Value {

@@ -27,7 +27,7 @@ impl Default for Settings {
         Self {
             max_body_bytes: 8 << 20,
             max_batch_events: 10_000,
-            query_timeout: Duration::from_secs(60),
+            query_timeout: Duration::from_mins(1),
             max_rows: 10_000,
         }
     }

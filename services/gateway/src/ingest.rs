@@ -123,13 +123,12 @@ fn arrivals(request: &HttpRequest, body: &[u8], now: Timestamp, limit: usize) ->
             bounded(lines.len())?;
             Ok(lines.into_iter().map(|line| structured(line, now)).collect())
         }
-        "application/cloudevents+json" => Ok(vec![structured(text, now)]).and_then(only_readable),
         "application/cloudevents-batch+json" | "application/json" if text.trim_start().starts_with('[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
             bounded(items.len())?;
             Ok(items.into_iter().map(|item| structured(item.get(), now)).collect())
         }
-        "application/json" => Ok(vec![structured(text, now)]).and_then(only_readable),
+        "application/cloudevents+json" | "application/json" => only_readable(vec![structured(text, now)]),
         "application/cloudevents-batch+json" => Err(ApiError::bad_request("a batch is a JSON array of events")),
         _ => Err(ApiError::UnsupportedMediaType(
             "send application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, or ce-* headers"
@@ -184,15 +183,12 @@ fn percent_decoded(value: &str) -> Result<String, ApiError> {
     let mut rest = value.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let escaped = (byte == b'%').then(|| after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok())).flatten();
-        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
+        if let Some(decoded) = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(decoded);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(byte);
+            rest = after;
         }
     }
     String::from_utf8(bytes).map_err(|_| ApiError::bad_request("a ce-* header is not percent-encoded UTF-8"))

@@ -117,7 +117,7 @@ pub(crate) fn encode(events: &[Recorded]) -> Result<RecordBatch, LakeError> {
     let mut builders = Builders::new(events.len());
     for recorded in events {
         match serde_json::from_str::<Columns<'_>>(&recorded.bytes) {
-            Ok(columns) => builders.append(recorded, columns),
+            Ok(columns) => builders.append(recorded, &columns),
             Err(error) => {
                 tracing::error!(position = recorded.position, %error, "archiving an event that cannot be read as it is");
                 metrics::counter!("chancery_lake_unreadable_events_total").increment(1);
@@ -146,12 +146,12 @@ impl Builders {
         }
     }
 
-    fn append(&mut self, recorded: &Recorded, event: Columns<'_>) {
+    fn append(&mut self, recorded: &Recorded, event: &Columns<'_>) {
         self.numbers(recorded.position, event.schema.into(), event.stream_version);
         self.moments(event.occurred_at, event.recorded_at);
         let actor = &event.actor;
         let address = actor.ip.as_deref().map(canonical_address);
-        self.all_texts([
+        self.all_texts(&[
             Some(&event.id),
             Some(&event.source),
             Some(&event.event_type),
@@ -196,7 +196,7 @@ impl Builders {
             texts[optional] = None;
         }
         texts[23] = Some(&recorded.bytes);
-        self.all_texts(texts);
+        self.all_texts(&texts);
         self.lists.iter_mut().for_each(|builder| builder.append(false));
     }
 
@@ -212,9 +212,9 @@ impl Builders {
         }
     }
 
-    fn all_texts(&mut self, values: [Option<&str>; 24]) {
+    fn all_texts(&mut self, values: &[Option<&str>; 24]) {
         for (builder, value) in self.texts.iter_mut().zip(values) {
-            builder.append_option(value);
+            builder.append_option(*value);
         }
     }
 

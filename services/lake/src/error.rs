@@ -28,10 +28,9 @@ impl From<DataFusionError> for LakeError {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => Self::Memory,
             DataFusionError::SQL(parse, _) => Self::Invalid(parse.to_string()),
-            DataFusionError::Plan(reason) => Self::Invalid(reason.clone()),
+            DataFusionError::Plan(reason) | DataFusionError::Execution(reason) => Self::Invalid(reason.clone()),
             DataFusionError::SchemaError(reason, _) => Self::Invalid(reason.to_string()),
             DataFusionError::NotImplemented(reason) => Self::Invalid(format!("not supported: {reason}")),
-            DataFusionError::Execution(reason) => Self::Invalid(reason.clone()),
             DataFusionError::ArrowError(reason, _) => Self::Invalid(reason.to_string()),
             other => Self::Storage(other.to_string()),
         }

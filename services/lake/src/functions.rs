@@ -61,19 +61,16 @@ fn texts(value: &ColumnarValue, rows: usize) -> Result<StringArray> {
 
 /// An argument that has to be a constant text.
 fn constant(value: Option<&ColumnarValue>) -> Result<String> {
-    match value {
-        Some(ColumnarValue::Scalar(
-            ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) | ScalarValue::LargeUtf8(Some(text)),
-        )) => Ok(text.clone()),
-        _ => exec_err!("the second argument must be a constant text"),
+    use ScalarValue::{LargeUtf8, Utf8, Utf8View};
+    if let Some(ColumnarValue::Scalar(Utf8(Some(text)) | Utf8View(Some(text)) | LargeUtf8(Some(text)))) = value {
+        return Ok(text.clone());
     }
+    exec_err!("the second argument must be a constant text")
 }
 
 fn first(args: &ScalarFunctionArgs) -> Result<StringArray> {
-    match args.args.first() {
-        Some(value) => texts(value, args.number_rows),
-        None => exec_err!("an argument is missing"),
-    }
+    let Some(value) = args.args.first() else { return exec_err!("an argument is missing") };
+    texts(value, args.number_rows)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

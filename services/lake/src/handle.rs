@@ -45,13 +45,13 @@ impl std::fmt::Debug for LakeOptions {
 impl Default for LakeOptions {
     fn default() -> Self {
         Self {
-            batch_events: 32_768,
+            batch_events: 16_384,
             batch_age: Duration::from_secs(20),
-            tail_events: 98_304,
+            tail_events: 49_152,
             query_memory: 512 << 20,
-            query_timeout: Duration::from_secs(60),
-            maintenance_interval: Duration::from_secs(60),
-            file_retention: Duration::from_secs(3600),
+            query_timeout: Duration::from_mins(1),
+            maintenance_interval: Duration::from_mins(1),
+            file_retention: Duration::from_hours(1),
             clock: system_clock(),
         }
     }

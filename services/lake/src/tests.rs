@@ -1,5 +1,11 @@
 //! Questions give the same answer wherever the events are: in the tail, in files, in merged files.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::manual_is_multiple_of,
+    reason = "small numbers, written as they are read"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -180,7 +186,7 @@ async fn every_place_of_an_event_gives_the_same_answers() {
                 ExportRequest { filter: Some(parse(query)), fields: Some(vec!["position".into()]), ascending: true };
             let batches: Vec<_> = fixture.lake.export(request).await.unwrap().try_collect().await.unwrap();
             let exported: Vec<u64> =
-                batches.iter().flat_map(|batch| crate::files::positions(batch)).map(|p| p.cast_unsigned()).collect();
+                batches.iter().flat_map(crate::files::positions).map(|position| position.cast_unsigned()).collect();
             assert_eq!(exported, oldest_first, "{place}: {query}");
         }
         let hit = fixture.lake.event("42").await.unwrap().unwrap();

@@ -32,7 +32,8 @@ pub(crate) async fn run(command: &AuditCommand, client: &Client) -> Result<(), F
             if answer.get("truncated") == Some(&Value::Bool(true)) {
                 eprintln!("chancery: there are more rows than were asked for");
             }
-            print_table(&answer, *output)
+            print_table(&answer, *output);
+            Ok(())
         }
         AuditCommand::Export(arguments) => export(arguments, client).await,
     }
@@ -57,7 +58,9 @@ async fn search(arguments: &SearchArguments, client: &Client) -> Result<(), Fail
         let found = page.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
         wanted = wanted.saturating_sub(found.len());
         if output == Output::Ndjson {
-            found.iter().for_each(|event| terminal::line(&event.to_string()));
+            for event in &found {
+                terminal::line(&event.to_string());
+            }
         } else {
             events.extend(found);
         }
@@ -67,18 +70,16 @@ async fn search(arguments: &SearchArguments, client: &Client) -> Result<(), Fail
         }
     }
     match (output, fields) {
-        (Output::Ndjson, _) => Ok(()),
+        (Output::Ndjson, _) => {}
         (Output::Table | Output::Csv, Some(fields)) => {
             let columns: Vec<String> = fields.split(',').map(|field| field.trim().to_owned()).collect();
             let row =
                 |event: &Value| columns.iter().map(|column| event.get(column).cloned().unwrap_or_default()).collect();
-            terminal::rows(&columns, &events.iter().map(row).collect::<Vec<_>>(), output)
+            terminal::rows(&columns, &events.iter().map(row).collect::<Vec<_>>(), output);
         }
-        _ => {
-            terminal::line(&Value::Array(events).to_string());
-            Ok(())
-        }
+        _ => terminal::line(&Value::Array(events).to_string()),
     }
+    Ok(())
 }
 
 async fn count(arguments: &CountArguments, client: &Client) -> Result<(), Failure> {
@@ -86,14 +87,15 @@ async fn count(arguments: &CountArguments, client: &Client) -> Result<(), Failur
     query.extend(arguments.by.clone().map(|by| ("group_by", by)));
     query.extend(arguments.bucket.clone().map(|bucket| ("bucket", bucket)));
     query.extend(arguments.distinct.clone().map(|distinct| ("distinct", distinct)));
-    print_table(&client.get("/api/v1/audit/aggregate", &query).await?, arguments.output)
+    print_table(&client.get("/api/v1/audit/aggregate", &query).await?, arguments.output);
+    Ok(())
 }
 
-fn print_table(answer: &Value, output: Option<Output>) -> Result<(), Failure> {
+fn print_table(answer: &Value, output: Option<Output>) {
     let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let columns: Vec<String> = list("columns").iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let rows: Vec<Vec<Value>> = list("rows").into_iter().filter_map(|row| row.as_array().cloned()).collect();
-    terminal::rows(&columns, &rows, Output::or_default(output))
+    terminal::rows(&columns, &rows, Output::or_default(output));
 }
 
 /// Follows the log; after a broken connection it goes on where it was.

@@ -20,7 +20,8 @@ pub(crate) fn run(command: &ConfigCommand, arguments: &Arguments) -> Result<(), 
                 .into_iter()
                 .map(|(setting, value, origin)| vec![json!(setting.key), json!(value), json!(origin)])
                 .collect();
-            terminal::rows(&columns, &rows, output.unwrap_or(Output::Table))
+            terminal::rows(&columns, &rows, output.unwrap_or(Output::Table));
+            Ok(())
         }
         ConfigCommand::Check { file } => check(file.clone().or_else(|| arguments.config.clone())),
         ConfigCommand::Example => {

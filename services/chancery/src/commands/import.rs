@@ -82,7 +82,8 @@ pub(crate) async fn run(arguments: &ImportArguments, client: &Client) -> Result<
     import.bar.finish_and_clear();
     import.rejects.finish()?;
     import.progress.remove();
-    import.report(arguments)
+    import.report(arguments);
+    Ok(())
 }
 
 impl Import<'_> {
@@ -148,7 +149,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn report(&self, arguments: &ImportArguments) -> Result<(), Failure> {
+    fn report(&self, arguments: &ImportArguments) {
         let Summary { lines, imported, duplicate, ignored, rejected, events } = self.summary;
         if arguments.output == Some(Output::Json) {
             let summary = json!({"lines": lines, "imported": imported, "duplicate": duplicate, "ignored": ignored,
@@ -162,7 +163,6 @@ impl Import<'_> {
                 terminal::line(&format!("Rejected records are in {}", self.rejects.path.display()));
             }
         }
-        Ok(())
     }
 }
 

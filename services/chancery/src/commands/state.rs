@@ -63,5 +63,6 @@ async fn list(kind: &str, output: Option<Output>, client: &Client) -> Result<(),
     let columns: Vec<String> =
         items.first().and_then(Value::as_object).map(|item| item.keys().cloned().collect()).unwrap_or_default();
     let row = |item: &Value| columns.iter().map(|column| item.get(column).cloned().unwrap_or_default()).collect();
-    terminal::rows(&columns, &items.iter().map(row).collect::<Vec<_>>(), Output::or_default(output))
+    terminal::rows(&columns, &items.iter().map(row).collect::<Vec<_>>(), Output::or_default(output));
+    Ok(())
 }

@@ -23,7 +23,8 @@ pub(crate) async fn run(command: &TokensCommand, client: &Client) -> Result<(), 
             let row =
                 |token: &Value| columns.iter().map(|column| token.get(column).cloned().unwrap_or_default()).collect();
             let rows: Vec<Vec<Value>> = tokens.as_array().map(|all| all.iter().map(row).collect()).unwrap_or_default();
-            terminal::rows(&columns, &rows, Output::or_default(*output))
+            terminal::rows(&columns, &rows, Output::or_default(*output));
+            Ok(())
         }
         TokensCommand::Revoke { id } => {
             client.send(client.request(Method::DELETE, &format!("/api/v1/tokens/{id}"))).await?;

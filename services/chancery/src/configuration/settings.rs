@@ -62,7 +62,7 @@ pub(crate) const SETTINGS: [Setting; 15] = [
         "32768",
         "Events that may wait for the log before clients are told to slow down",
     ),
-    setting("lake.batch_events", Kind::Integer(100, 1_000_000), "32768", "Events the archiver writes at once"),
+    setting("lake.batch_events", Kind::Integer(100, 1_000_000), "16384", "Events the archiver writes at once"),
     setting("lake.batch_seconds", Kind::Integer(1, 3600), "20", "How long an event may wait for a full batch"),
     setting("query.timeout_seconds", Kind::Integer(1, 3600), "60", "Longest a query may run"),
     setting(

@@ -64,9 +64,11 @@ pub(crate) async fn search(
         body.push_str(&rendered(hit, query.fields.as_deref()));
     }
     let next = page.next.map(|cursor| cursor.to_string());
-    body.push_str(&format!("],\"next\":{}", serde_json::json!(next)));
+    body.push_str("],\"next\":");
+    body.push_str(&serde_json::json!(next).to_string());
     if let Some(total) = page.total {
-        body.push_str(&format!(",\"total\":{total}"));
+        body.push_str(",\"total\":");
+        body.push_str(&total.to_string());
     }
     body.push('}');
     Ok(HttpResponse::Ok().content_type("application/json").body(body))
