@@ -96,6 +96,8 @@ impl Sshd {
         fs::write(path("rsyslog.conf"), rsyslog).unwrap();
         let mut daemons = Vec::new();
         if !Path::new("/run/systemd/journal/dev-log").exists() {
+            // What an earlier daemon left behind would look like a running one.
+            fs::remove_file("/dev/log").ok();
             let arguments = ["-n", "-f", &shown("rsyslog.conf"), "-i", &shown("rsyslog.pid")];
             daemons
                 .push(Command::new("rsyslogd").args(arguments).stderr(Stdio::null()).spawn().expect("rsyslogd runs"));
