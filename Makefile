@@ -1,5 +1,6 @@
 # The commands of the project. `make run` and `make test` need Rust and nothing else: what is missing of the
-# system's packages they install (as root, with apt) or name.
+# system's packages they install (as root, with apt) or name. Always the whole workspace: building one package
+# alone resolves other features of its dependencies, and would compile them a second time.
 
 CARGO_FLAGS := --release --locked
 DATA ?= target/demo
@@ -16,11 +17,11 @@ test: ## everything: unit, property and end-to-end tests on the real binary and 
 
 build: ## target/release/chancery
 	sh .ci/packages build
-	cargo build $(CARGO_FLAGS) --package chancery
+	cargo build $(CARGO_FLAGS) --workspace
 
 bench: ## the table of numbers, also as target/bench/results.json
 	sh .ci/packages build bench
-	cargo build $(CARGO_FLAGS) --package chancery --package chancery-tests
+	cargo build $(CARGO_FLAGS) --workspace
 	target/release/bench $(BENCH_FLAGS)
 
 lint: ## formatting, clippy, licences
