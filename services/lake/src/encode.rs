@@ -18,6 +18,9 @@ use crate::schema::events_schema;
 /// Type of a row whose bytes are not an event: archived all the same, so that nothing is lost or blocked.
 pub(crate) const UNREADABLE: &str = "chancery.unreadable";
 
+/// Bytes of text allocated at once per column; growing blocks would be half empty, and the tail holds many.
+const TEXT_BLOCK: u32 = 32 << 10;
+
 /// What the columns need of an event. Payloads are skipped over, not built.
 #[derive(Deserialize)]
 struct Columns<'a> {
@@ -141,7 +144,7 @@ impl Builders {
         Self {
             integers: std::array::from_fn(|_| Int64Builder::with_capacity(rows)),
             times: std::array::from_fn(|_| TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC")),
-            texts: std::array::from_fn(|_| StringViewBuilder::with_capacity(rows)),
+            texts: std::array::from_fn(|_| StringViewBuilder::with_capacity(rows).with_fixed_block_size(TEXT_BLOCK)),
             lists: std::array::from_fn(|_| list()),
         }
     }
