@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use chancery_tests::Server;
+use chancery_tests::python;
 
 use crate::questions::DEEP;
 
@@ -39,21 +39,9 @@ print(json.dumps(result))
 "#;
 
 /// Milliseconds by question.
-pub(crate) fn measure(server: &Server) -> BTreeMap<String, f64> {
-    let file = Path::new("target/bench/events.parquet");
-    std::fs::create_dir_all("target/bench").expect("target/bench");
-    let exported =
-        server.run(&["audit", "export", "--format", "parquet", "--output-file", &file.display().to_string()]);
-    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
-    let environment = Path::new("target/python");
-    let run = |command: &mut Command| assert!(command.status().expect("python3").success());
-    if !environment.join("bin/python").exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(environment));
-    }
-    let python = environment.join("bin/python");
-    run(Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb", "pytz"]));
-    let output = Command::new(python).args(["-c", SCRIPT]).arg(file).arg(DEEP.to_string()).output().expect("python");
+pub(crate) fn measure(events: &Path) -> BTreeMap<String, f64> {
+    let output = Command::new(python()).args(["-c", SCRIPT]).arg(events).arg(DEEP.to_string()).output();
+    let output = output.expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    std::fs::remove_file(file).ok();
     serde_json::from_slice(&output.stdout).expect("JSON")
 }

@@ -7,9 +7,13 @@
 
 mod append;
 mod duckdb;
+mod import;
 mod ingest;
+mod postgres;
 mod questions;
 mod report;
+
+use std::path::PathBuf;
 
 use chancery_tests::Server;
 use report::Report;
@@ -25,12 +29,26 @@ fn main() {
         ingest::single(&mut report, &server).await;
         ingest::batches(&mut report, &server, 400_000).await;
         drop(server);
+        import::measure(&mut report).await;
         server = Server::start().await;
         ingest::fill(&server, events).await;
         ingest::sizes(&mut report, &mut server, events).await;
         let answers = questions::measure(&server).await;
-        let peers = duckdb::measure(&server);
-        questions::report(&mut report, &answers, &peers);
+        let exported = export(&server);
+        let duckdb = duckdb::measure(&exported);
+        let postgres = postgres::measure(&exported).await;
+        std::fs::remove_file(exported).ok();
+        questions::report(&mut report, &answers, &[("duckdb", duckdb), ("postgres", postgres)]);
     });
     report.finish();
+}
+
+/// All events of a server in one Parquet file.
+fn export(server: &Server) -> PathBuf {
+    let file = PathBuf::from("target/bench/events.parquet");
+    std::fs::create_dir_all("target/bench").expect("target/bench");
+    let exported =
+        server.run(&["audit", "export", "--format", "parquet", "--output-file", &file.display().to_string()]);
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    file
 }

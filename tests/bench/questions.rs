@@ -85,10 +85,10 @@ async fn sql(server: &Server, query: &str) -> Value {
 }
 
 /// Adds the questions beside what the peers took.
-pub(crate) fn report(report: &mut Report, answers: &Answers, duckdb: &BTreeMap<String, f64>) {
+pub(crate) fn report(report: &mut Report, answers: &Answers, peers: &[(&str, BTreeMap<String, f64>)]) {
     for name in NAMES {
-        let peers: BTreeMap<String, f64> =
-            duckdb.get(name).map(|time| ("duckdb".to_owned(), *time)).into_iter().collect();
+        let time_of = |(peer, times): &(&str, BTreeMap<String, f64>)| Some(((*peer).to_owned(), *times.get(name)?));
+        let peers = peers.iter().filter_map(time_of).collect();
         report.add(name, answers.get(name).copied().unwrap_or(f64::NAN), "ms", None, &peers);
     }
 }

@@ -208,3 +208,33 @@ async fn the_log_of_a_real_sshd_is_explained_line_by_line() {
         String::from_utf8_lossy(&server.run(&["audit", "sql", after_failures]).stdout)
     );
 }
+
+#[tokio::test]
+async fn an_interrupted_import_goes_on_where_it_stopped_and_starts_anew_with_another_server() {
+    const EVENTS: u64 = 60_000;
+    let directory = TempDir::new().unwrap();
+    let (file, rejected) = (directory.path().join("events.ndjson"), directory.path().join("rejected"));
+    let progress = directory.path().join("events.ndjson.progress");
+    let lines: Vec<String> = (0..EVENTS).map(|number| crate::login(number).to_string()).collect();
+    fs::write(&file, lines.join("\n")).unwrap();
+    let server = Server::start().await;
+
+    let mut interrupted = server.command(&["import", "cloudevents", file.to_str().unwrap()]).spawn().unwrap();
+    while !progress.exists() {
+        assert!(interrupted.try_wait().unwrap().is_none(), "the import ended before it could be interrupted");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    interrupted.kill().unwrap();
+    interrupted.wait().unwrap();
+    let note = fs::read(&progress).unwrap();
+    let summary = import(&server, "cloudevents", &file, &rejected);
+    assert!(summary["duplicate"].as_u64().unwrap() >= 1000, "{summary}");
+    assert!(!progress.exists());
+    let counted = server.get("/api/v1/audit/aggregate", &[("q", "source:\"/test\""), ("distinct", "id")]).await;
+    assert_eq!(counted["rows"], serde_json::json!([[EVENTS, EVENTS]]));
+
+    // The note of one server says nothing about another.
+    fs::write(&progress, note).unwrap();
+    let other = Server::start().await;
+    assert_eq!(import(&other, "cloudevents", &file, &rejected)["imported"], EVENTS);
+}

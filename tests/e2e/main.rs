@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod crash;
+mod disk_full;
 mod import;
 mod open_table;
 mod operations;

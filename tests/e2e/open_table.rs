@@ -1,27 +1,12 @@
 //! Other engines read the lake as it stands.
 
-use std::path::Path;
 use std::process::Command;
 
-use chancery_tests::Server;
+use chancery_tests::{Server, python};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::logins;
-
-/// A Python with `deltalake` and `duckdb`, made once beside the build.
-fn python() -> String {
-    let environment = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python");
-    let python = environment.join("bin/python");
-    let ready = environment.join("ready");
-    if !ready.exists() {
-        let run = |command: &mut Command| assert!(command.status().expect("python3 runs").success());
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        run(Command::new(&python).args(["-m", "pip", "install", "-q", "deltalake", "duckdb", "pyarrow"]));
-        std::fs::write(ready, "").unwrap();
-    }
-    python.display().to_string()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_deltalake_and_duckdb_count_what_chancery_counts() {

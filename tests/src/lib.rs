@@ -1,5 +1,8 @@
 //! The harness of the end-to-end tests: the real binary on a data directory and a port of its own.
 
+mod postgres;
+mod python;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -7,6 +10,9 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub use postgres::Postgres;
+pub use python::python;
 
 /// The admin token every test server is given.
 pub const TOKEN: &str = "chy_e2eadmintoken_0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";
@@ -24,6 +30,15 @@ pub fn binary() -> PathBuf {
         panic!("the binary is not built: run `make build` or `make test`");
     };
     binary
+}
+
+/// A port of loopback that nobody listens on.
+///
+/// # Panics
+/// When there is none.
+#[expect(clippy::expect_used, reason = "tests")]
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// A running server. It is killed when dropped.
@@ -50,22 +65,41 @@ impl Server {
     }
 
     /// A server on a data directory, with more environment.
-    #[expect(clippy::expect_used, clippy::panic, reason = "tests")]
     pub async fn start_in(directory: &Path, environment: &[(&str, &str)]) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let mut command = Command::new(binary());
+        command.envs(environment.iter().copied());
+        Self::launch(command, directory).await
+    }
+
+    /// A server whose data directory is a file system of its own of a few MiB, in a mount namespace of its own.
+    /// From outside it is seen as [`Server::inside`].
+    pub async fn start_on_small_disk(directory: &Path, mebibytes: u32) -> Self {
+        let mut command = Command::new("unshare");
+        let script = format!("mount -t tmpfs -o size={mebibytes}m none {} && exec \"$0\" \"$@\"", directory.display());
+        command.args(["--map-root-user", "--mount", "--", "sh", "-c", &script]).arg(binary());
+        Self::launch(command, directory).await
+    }
+
+    /// The data directory as the process sees it.
+    pub fn inside(&self) -> PathBuf {
+        let root = format!("/proc/{}/root", self.child.id());
+        Path::new(&root).join(self.directory.strip_prefix("/").unwrap_or(&self.directory))
+    }
+
+    #[expect(clippy::expect_used, clippy::panic, reason = "tests")]
+    async fn launch(mut command: Command, directory: &Path) -> Self {
+        let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(directory.with_extension("server.log"))
             .expect("a file for the server's log");
-        let mut command = Command::new(binary());
         command
             .args(["serve", "--address", &address, "--data-directory"])
             .arg(directory)
             .env("CHANCERY_SETUP_TOKEN", TOKEN)
             .env("CHANCERY_CONFIG", "/dev/null")
-            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(log);
         let child = command.spawn().expect("the server starts");
@@ -115,17 +149,22 @@ impl Server {
         (response.status(), response.json().await.expect("JSON"))
     }
 
-    /// Runs a command of the binary against this server.
-    #[expect(clippy::expect_used, reason = "tests")]
-    pub fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(binary())
+    /// A command of the binary against this server.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
             .args(arguments)
             .env("CHANCERY_CONFIG", "/dev/null")
             .env("CHANCERY_CLIENT_SERVER", &self.url)
             .env("CHANCERY_CLIENT_TOKEN", TOKEN)
-            .env("CHANCERY_DATA_DIRECTORY", &self.directory)
-            .output()
-            .expect("the binary runs")
+            .env("CHANCERY_DATA_DIRECTORY", &self.directory);
+        command
+    }
+
+    /// Runs a command of the binary against this server.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary runs")
     }
 
     /// Kills the process without a chance to say goodbye.

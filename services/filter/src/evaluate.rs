@@ -83,7 +83,8 @@ impl Predicate {
         }
     }
 
-    fn matches_text(&self, case: Case, text: &str) -> bool {
+    /// Whether a text matches. For translations that keep several texts in one place.
+    pub fn matches_text(&self, case: Case, text: &str) -> bool {
         let folded;
         let text = match case {
             Case::Exact => text,
@@ -93,6 +94,7 @@ impl Predicate {
             }
         };
         match self {
+            Self::AnyOf(predicates) => predicates.iter().any(|predicate| predicate.matches_text(Case::Exact, text)),
             Self::Exists => !text.is_empty(),
             Self::Equals(asked) => asked == text,
             Self::Wildcard(pattern) => pattern.matches(text),

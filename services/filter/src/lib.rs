@@ -40,5 +40,6 @@ mod values;
 pub use ast::{Expr, Filter, Interval, Path, PathRoot, Predicate, Range, Side};
 pub use error::FilterError;
 pub use fields::{Case, Field, FieldKind};
+pub use network::parse as parse_network;
 pub use parser::{Context, MAX_DEPTH, MAX_LENGTH, MAX_LIST, MAX_TERMS};
 pub use pattern::{Part, Pattern};

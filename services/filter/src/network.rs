@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// An address as a network of its full length, or a network without host bits.
-pub(crate) fn parse(text: &str) -> Option<IpNet> {
+/// An address as a network of its full length, or a network without host bits. One of IPv4 addresses mapped into
+/// IPv6 becomes one of IPv4 addresses.
+pub fn parse(text: &str) -> Option<IpNet> {
     match text.parse::<IpNet>() {
         Ok(network) => Some(canonical(network).trunc()),
         Err(_) => text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use arrow::json::writer::{JsonArray, WriterBuilder};
 use chancery_filter::{Field, Filter};
 use datafusion::functions::expr_fn::date_trunc;
@@ -145,10 +146,11 @@ fn value_of(name: &str) -> Result<Expr, LakeError> {
 }
 
 /// Rows as JSON values in the order of `columns`.
-pub(crate) fn rows(batches: &[RecordBatch], columns: &[String]) -> Result<Vec<Vec<Value>>, LakeError> {
+pub fn rows(batches: &[RecordBatch], columns: &[String]) -> Result<Vec<Vec<Value>>, LakeError> {
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
-    writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
-    writer.finish()?;
+    let unprintable = |error: ArrowError| LakeError::Invalid(format!("the answer has no JSON form: {error}"));
+    writer.write_batches(&batches.iter().collect::<Vec<_>>()).map_err(unprintable)?;
+    writer.finish().map_err(unprintable)?;
     let json = writer.into_inner();
     if json.is_empty() {
         return Ok(Vec::new());

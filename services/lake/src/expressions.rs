@@ -67,7 +67,7 @@ fn field_condition(field: Field, predicate: &Predicate) -> Expr {
     match field.kind() {
         FieldKind::Text(case) => text_condition(column(field), case, predicate),
         FieldKind::Enumeration(_) => text_condition(column(field), Case::Exact, predicate),
-        FieldKind::TextList(case) => any_item(column(field), predicate, case == Case::Insensitive),
+        FieldKind::TextList(case) => any_item(column(field), predicate, case),
         FieldKind::Integer => match predicate {
             Predicate::Exists => lit(true),
             Predicate::Integer(range) => between(&column(field), range, |value| lit(*value)),

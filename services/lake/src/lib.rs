@@ -36,7 +36,7 @@ mod sql;
 mod table;
 mod tail;
 
-pub use aggregate::{AggregateRequest, AggregateResult, Bucket};
+pub use aggregate::{AggregateRequest, AggregateResult, Bucket, rows};
 pub use error::LakeError;
 pub use export::ExportRequest;
 pub use handle::{Lake, LakeOptions, LakeStatus};

@@ -40,6 +40,13 @@ impl From<sqlx::Error> for LogError {
 
 impl From<fjall::Error> for LogError {
     fn from(error: fjall::Error) -> Self {
-        Self::Storage(format!("identity index: {error}"))
+        match &error {
+            fjall::Error::Io(cause) | fjall::Error::Storage(fjall::LsmError::Io(cause))
+                if cause.kind() == std::io::ErrorKind::StorageFull =>
+            {
+                Self::Full
+            }
+            _ => Self::Storage(format!("identity index: {error}")),
+        }
     }
 }

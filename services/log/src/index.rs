@@ -49,6 +49,7 @@ impl Index {
         let usable = match Self::load(path, cache_bytes) {
             Ok(index) if index.applied()? <= head => Some(index),
             Ok(_) => None,
+            Err(LogError::Full) => return Err(LogError::Full),
             Err(error) => {
                 tracing::warn!(%error, "the identity index is unreadable and will be rebuilt from the journal");
                 None

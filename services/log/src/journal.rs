@@ -64,10 +64,11 @@ impl Journal {
             None => SqliteConnection::connect_with(&self.write_options).await?,
         };
         let result = insert(&mut connection, first, events).await;
+        // After a failed write or sync the connection's idea of the file is not to be trusted, nor is its idea of
+        // the transaction: a commit inside one that was not rolled back would be acknowledged and lost.
         match &result {
-            // After a failed write or sync the connection's idea of the file is not to be trusted.
-            Err(LogError::Storage(_)) => drop(connection.close_hard().await),
-            _ => *slot = Some(connection),
+            Ok(()) => *slot = Some(connection),
+            Err(_) => drop(connection.close_hard().await),
         }
         result
     }

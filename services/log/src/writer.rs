@@ -85,7 +85,7 @@ impl Writer {
 
     async fn commit(&mut self, waiting: Vec<Request>) {
         let begun = Instant::now();
-        if let Err(error) = self.ensure_index().await {
+        if let Err(error) = self.recover().await {
             for request in waiting {
                 request.reply.send(Err(error.clone())).ok();
             }
@@ -102,6 +102,8 @@ impl Writer {
         match written {
             Ok(()) => self.acknowledge(group, begun),
             Err(error) => {
+                // A commit whose sync failed may be in the file all the same: see what the journal holds.
+                self.index = None;
                 tracing::error!(%error, events = group.rows.len(), "a commit failed; nothing of it was acknowledged");
                 metrics::counter!("chancery_log_commit_failures_total").increment(1);
                 for reply in group.replies {
@@ -138,12 +140,22 @@ impl Writer {
         }
     }
 
-    async fn ensure_index(&mut self) -> Result<(), LogError> {
-        if self.index.is_none() {
-            let index =
-                Index::open(&self.index_path, self.index_cache_bytes, &self.journal, self.last.position).await?;
-            self.index = Some(index);
+    /// Opens the index again after a failure, and finds out what the journal holds: a commit whose sync failed
+    /// may have reached the file all the same.
+    async fn recover(&mut self) -> Result<(), LogError> {
+        if self.index.is_some() {
+            return Ok(());
         }
+        let last = self.journal.last().await?;
+        let index = Index::open(&self.index_path, self.index_cache_bytes, &self.journal, last.position).await?;
+        let unknown = self.journal.read(self.last.position, last.position, usize::MAX, usize::MAX).await?;
+        if !unknown.is_empty() {
+            tracing::warn!(events = unknown.len(), "events of a commit that failed are in the journal all the same");
+            self.recent.extend(unknown.into_iter().map(|recorded| recorded.bytes));
+        }
+        self.last = last;
+        self.head.send_replace(last.position);
+        self.index = Some(index);
         Ok(())
     }
 

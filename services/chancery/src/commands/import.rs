@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: &ImportArguments, client: &Client) -> Result<
         batch: Vec::with_capacity(BATCH),
         pending: Vec::new(),
         rejects: Rejects::new(rejected_path(arguments)),
-        progress: Progress::open((!standard_input).then_some(arguments.file.as_path())),
+        progress: Progress::open((!standard_input).then_some(arguments.file.as_path()), client).await,
         bar: bar(length),
     };
     for record in Importer::new(format, options).read(BufReader::with_capacity(1 << 20, reader)) {
@@ -101,8 +101,9 @@ impl Import<'_> {
                 self.pending.push(Pending { line: record.line, lines: record.lines, events: events.len() });
                 self.batch.extend(events.iter().map(to_cloudevent));
                 if self.batch.len() >= BATCH {
+                    let last = self.batch.last().cloned().unwrap_or_default();
                     self.send().await?;
-                    self.progress.note(record.end);
+                    self.progress.note(record.end, &last);
                 }
             }
         }
@@ -241,8 +242,10 @@ impl Rejects {
     }
 }
 
-/// How many bytes of the file are acknowledged, noted beside it until the import is complete. The note names
-/// the file's first bytes, so that another file under the same name starts anew.
+/// How many bytes of the file are acknowledged, noted beside it until the import is complete.
+///
+/// The note names the file's first line and the last event the server took: under another file's name or with a
+/// server that does not have that event, everything is sent anew.
 struct Progress {
     path: Option<PathBuf>,
     beginning: String,
@@ -250,24 +253,32 @@ struct Progress {
 }
 
 impl Progress {
-    fn open(file: Option<&Path>) -> Self {
+    async fn open(file: Option<&Path>, client: &Client) -> Self {
         let Some(file) = file else { return Self { path: None, beginning: String::new(), acknowledged: 0 } };
         let mut name = file.as_os_str().to_owned();
         name.push(".progress");
-        let path = PathBuf::from(name);
-        let beginning = beginning_of(file);
-        let note = std::fs::read_to_string(&path).unwrap_or_default();
-        let acknowledged = match note.split_once(' ') {
-            Some((of, bytes)) if of == beginning => bytes.trim().parse().unwrap_or(0),
-            _ => 0,
-        };
-        Self { path: Some(path), beginning, acknowledged }
+        let mut progress = Self { path: Some(PathBuf::from(name)), beginning: beginning_of(file), acknowledged: 0 };
+        if let Some((bytes, source, id)) = progress.noted()
+            && has_event(client, &source, &id).await
+        {
+            progress.acknowledged = bytes;
+        }
+        progress
     }
 
-    fn note(&self, bytes: u64) {
-        if let Some(path) = &self.path
-            && let Err(error) = std::fs::write(path, format!("{} {bytes}\n", self.beginning))
-        {
+    /// Bytes, source and id of the last acknowledged event.
+    fn noted(&self) -> Option<(u64, String, String)> {
+        let note: Value = serde_json::from_str(&std::fs::read_to_string(self.path.as_ref()?).ok()?).ok()?;
+        let member = |name: &str| Some(note.get(name)?.as_str()?.to_owned());
+        let bytes = note.get("bytes")?.as_u64()?;
+        (member("beginning")? == self.beginning).then_some((bytes, member("source")?, member("id")?))
+    }
+
+    fn note(&self, bytes: u64, last: &Value) {
+        let Some(path) = &self.path else { return };
+        let (source, id) = (last.get("source"), last.get("id"));
+        let note = json!({"beginning": self.beginning, "bytes": bytes, "source": source, "id": id});
+        if let Err(error) = std::fs::write(path, note.to_string()) {
             tracing::debug!(%error, "progress cannot be noted; a second run sends everything again");
         }
     }
@@ -277,6 +288,13 @@ impl Progress {
             std::fs::remove_file(path).ok();
         }
     }
+}
+
+/// Whether the server has this event. Not being allowed to ask counts as no: sending again harms nothing.
+async fn has_event(client: &Client, source: &str, id: &str) -> bool {
+    let query = format!("id:{} source:{}", json!(id), json!(source));
+    let found = client.get("/api/v1/audit/events", &[("q", query), ("limit", "1".to_owned())]).await;
+    found.is_ok_and(|page| page.pointer("/events/0").is_some())
 }
 
 fn beginning_of(file: &Path) -> String {

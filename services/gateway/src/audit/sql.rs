@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use arrow::array::RecordBatch;
-use arrow::json::writer::{JsonArray, WriterBuilder};
 use chancery_lake::{LakeError, SqlLimits};
 use futures::TryStreamExt;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
@@ -46,28 +45,9 @@ pub(crate) async fn sql(
     };
     let timed_out = LakeError::TimedOut(limits.timeout.as_secs());
     let (columns, batches) = tokio::time::timeout(limits.timeout, answer).await.map_err(|_| timed_out)??;
-    let mut rows = rows(&batches, &columns)?;
+    let mut rows = chancery_lake::rows(&batches, &columns)?;
     let truncated = rows.len() > max_rows;
     rows.truncate(max_rows);
     reading.record(rows.len() as u64).await?;
     Ok(HttpResponse::Ok().json(json!({ "columns": columns, "rows": rows, "truncated": truncated })))
-}
-
-fn rows(batches: &[RecordBatch], columns: &[String]) -> Result<Vec<Vec<Value>>, ApiError> {
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
-    let batches: Vec<&RecordBatch> = batches.iter().collect();
-    let unprintable =
-        |error: arrow::error::ArrowError| ApiError::bad_request(format!("the answer has no JSON form: {error}"));
-    writer.write_batches(&batches).map_err(unprintable)?;
-    writer.finish().map_err(unprintable)?;
-    let json = writer.into_inner();
-    if json.is_empty() {
-        return Ok(Vec::new());
-    }
-    let objects: Vec<Map<String, Value>> =
-        serde_json::from_slice(&json).map_err(|error| ApiError::Internal(error.to_string()))?;
-    Ok(objects
-        .into_iter()
-        .map(|mut object| columns.iter().map(|column| object.remove(column).unwrap_or(Value::Null)).collect())
-        .collect())
 }
