@@ -12,6 +12,7 @@ const SCRIPT: &str = r#"
 import sys, json, time, statistics, duckdb
 path, deep = sys.argv[1], int(sys.argv[2])
 db = duckdb.connect()
+db.execute("SET enable_progress_bar = false")
 db.execute("CREATE VIEW events AS SELECT * FROM read_parquet('%s')" % path)
 deep = min(deep, db.execute("SELECT count(*) FROM events").fetchone()[0] // 2)
 someone = db.execute("SELECT actor_name FROM events WHERE type = 'session.opened' ORDER BY position LIMIT 1").fetchone()[0]

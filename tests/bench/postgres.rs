@@ -41,6 +41,7 @@ ANALYZE users;";
 const CONVERT: &str = r#"
 import sys, duckdb
 events, rows = sys.argv[1:]
+duckdb.execute("SET enable_progress_bar = false")
 duckdb.execute("SET memory_limit = '4GB'")
 duckdb.execute("SET preserve_insertion_order = true")
 duckdb.execute(f"""COPY (SELECT

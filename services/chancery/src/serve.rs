@@ -12,7 +12,7 @@ use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
 use chancery_lake::{Lake, LakeOptions};
 use chancery_log::{Log, LogOptions, consume, system_clock};
-use chancery_state::{Decisions, Projector, State};
+use chancery_state::{Database, Decisions, Projector, State};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,8 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let log_options = LogOptions { queue_events: configuration.queue_events, ..LogOptions::default() };
     let log = Log::open(&directory.join("log"), log_options).await.doing("opening the log")?;
-    let state = State::open(&directory.join("state.db"), system_clock()).await.doing("opening the state")?;
+    let state =
+        State::open(&Database::Sqlite(directory.join("state.db")), system_clock()).await.doing("opening the state")?;
     let lake = Lake::open(&directory.join("lake"), log.clone(), lake_options(&configuration))
         .await
         .doing("opening the lake")?;

@@ -1,42 +1,186 @@
-//! Opening the state database.
+//! Where the tables are: a SQLite file or a schema of a PostgreSQL database, through one driver and the same
+//! statements.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::Migrator;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &str); 11] = [
-    ("organizations", "id"),
-    ("users", "id"),
-    ("user_roles", "user_id, role, organization"),
-    ("groups", "id"),
-    ("group_members", "group_id, user_id"),
-    ("templates", "id"),
-    ("template_versions", "template_id, id"),
-    ("template_access", "template_id, subject_kind, subject_id, permission"),
-    ("workspaces", "id"),
-    ("sessions", "id"),
-    ("tokens", "id"),
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 11] = [
+    ("organizations", &["id"]),
+    ("users", &["id"]),
+    ("user_roles", &["user_id", "role", "organization"]),
+    ("groups", &["id"]),
+    ("group_members", &["group_id", "user_id"]),
+    ("templates", &["id"]),
+    ("template_versions", &["template_id", "id"]),
+    ("template_access", &["template_id", "subject_kind", "subject_id", "permission"]),
+    ("workspaces", &["id"]),
+    ("sessions", &["id"]),
+    ("tokens", &["id"]),
 ];
 
-/// Opens or creates the database and migrates it.
-///
-/// Commits are not synced one by one: what a power cut takes is folded from the log again, and SQLite's
-/// write-ahead log keeps rows and position together.
-pub(crate) async fn open(path: &Path) -> Result<SqlitePool, StateError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(10))
-        .pragma("cache_size", "-8192")
-        .statement_cache_capacity(200);
-    let pool = SqlitePoolOptions::new().max_connections(5).connect_with(options).await?;
-    sqlx::migrate!("../../migrations/state").run(&pool).await?;
-    Ok(pool)
+static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");
+static ON_POSTGRES: Migrator = sqlx::migrate!("../../migrations/state/postgres");
+
+/// Where state is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A schema of a PostgreSQL database.
+    Postgres {
+        /// `postgres://…`, with TLS as its `sslmode` says.
+        url: String,
+        /// The schema, a plain name.
+        schema: String,
+        /// Most connections of this process.
+        connections: u32,
+    },
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres { schema, .. } => f.debug_struct("Postgres").field("schema", schema).finish_non_exhaustive(),
+        }
+    }
+}
+
+impl Database {
+    /// Opens or creates it and brings its tables to this version.
+    pub(crate) async fn open(&self) -> Result<AnyPool, StateError> {
+        sqlx::any::install_default_drivers();
+        let pool = self.connect().await?;
+        let migrations = if self.is_postgres() { &ON_POSTGRES } else { &ON_SQLITE };
+        migrations.run(&pool).await?;
+        Ok(pool)
+    }
+
+    async fn connect(&self) -> Result<AnyPool, StateError> {
+        let session = self.session();
+        let options = AnyPoolOptions::new()
+            .max_connections(match self {
+                Self::Sqlite(_) => 5,
+                Self::Postgres { connections, .. } => *connections,
+            })
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                let session = session.clone();
+                Box::pin(async move { prepare(connection, &session).await })
+            });
+        Ok(options.connect(&self.url()).await?)
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                let path = path.as_os_str().to_string_lossy();
+                format!("sqlite://{}?mode=rwc", utf8_percent_encode(&path, NON_ALPHANUMERIC))
+            }
+            Self::Postgres { url, .. } => url.clone(),
+        }
+    }
+
+    /// What every connection begins with.
+    ///
+    /// Commits to SQLite are not synced one by one: what a power cut takes is folded from the log again, and its
+    /// write-ahead log keeps rows and position together. PostgreSQL must not wait for ever, neither for a lock nor
+    /// for a client that went away inside a transaction.
+    fn session(&self) -> Vec<String> {
+        match self {
+            Self::Sqlite(_) => {
+                ["journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 10000", "cache_size = -8192"]
+                    .map(|pragma| format!("PRAGMA {pragma}"))
+                    .to_vec()
+            }
+            Self::Postgres { schema, .. } => vec![
+                format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
+                format!("SET search_path = {schema}"),
+                "SET statement_timeout = '30s'".to_owned(),
+                "SET lock_timeout = '10s'".to_owned(),
+                "SET idle_in_transaction_session_timeout = '60s'".to_owned(),
+            ],
+        }
+    }
+
+    /// The statement that begins a transaction that will write.
+    pub(crate) fn begin(&self) -> &'static str {
+        // SQLite cannot turn a reading transaction into a writing one while another writes.
+        if self.is_postgres() { "BEGIN" } else { "BEGIN IMMEDIATE" }
+    }
+
+    /// An empty place beside this one.
+    pub(crate) async fn fresh(&self) -> Result<Self, StateError> {
+        let fresh = match self {
+            Self::Sqlite(path) => Self::Sqlite(path.with_extension("rebuild.db")),
+            Self::Postgres { url, schema, connections } => {
+                Self::Postgres { url: url.clone(), schema: format!("{schema}_rebuild"), connections: *connections }
+            }
+        };
+        fresh.remove().await?;
+        Ok(fresh)
+    }
+
+    /// Puts the tables of `fresh` in the place of these. Nobody may have either open.
+    pub(crate) async fn replace_with(&self, fresh: &Self) -> Result<(), StateError> {
+        match (self, fresh) {
+            (Self::Sqlite(path), Self::Sqlite(fresh)) => {
+                self.remove().await?;
+                Ok(std::fs::rename(fresh, path)?)
+            }
+            (Self::Postgres { schema, .. }, Self::Postgres { schema: fresh, .. }) => {
+                let swap =
+                    format!("BEGIN; DROP SCHEMA {schema} CASCADE; ALTER SCHEMA {fresh} RENAME TO {schema}; COMMIT");
+                self.administer(swap).await
+            }
+            _ => Err(StateError::Row("two engines")),
+        }
+    }
+
+    async fn remove(&self) -> Result<(), StateError> {
+        match self {
+            Self::Sqlite(path) => Ok(remove_files(path)?),
+            Self::Postgres { schema, .. } => self.administer(format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await,
+        }
+    }
+
+    async fn administer(&self, statements: String) -> Result<(), StateError> {
+        sqlx::any::install_default_drivers();
+        let pool = AnyPoolOptions::new().max_connections(1).connect(&self.url()).await?;
+        pool.execute(AssertSqlSafe(statements)).await?;
+        pool.close().await;
+        Ok(())
+    }
+}
+
+async fn prepare(connection: &mut AnyConnection, session: &[String]) -> Result<(), sqlx::Error> {
+    for statement in session {
+        connection.execute(AssertSqlSafe(statement.as_str())).await?;
+    }
+    Ok(())
+}
+
+fn remove_files(database: &Path) -> std::io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(Path::new(&name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }

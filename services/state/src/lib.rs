@@ -1,4 +1,4 @@
-//! Current state, folded from the log into SQL tables.
+//! Current state, folded from the log into SQL tables, on SQLite or PostgreSQL.
 //!
 //! State is derived and never the truth: every table below is the result of applying the log's events in
 //! order, starting from nothing. The database carries the position it has been folded up to, in the same
@@ -19,6 +19,7 @@ mod queries;
 mod rebuild;
 mod state;
 
+pub use database::Database;
 pub use decisions::{DecisionError, Decisions};
 pub use error::StateError;
 pub use projector::Projector;

@@ -6,9 +6,9 @@ use chancery_domain::Timestamp;
 use chancery_domain::tokens::{Scope, Token};
 use chancery_log::{DeadLetter, Position};
 use serde::Serialize;
-use serde_json::Value;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use serde_json::{Map, Value};
+use sqlx::any::{AnyRow, AnyTypeInfoKind};
+use sqlx::{AnyConnection, AnyPool, Column, Row, ValueRef};
 
 use crate::state::VersionedToken;
 use crate::{State, StateError};
@@ -29,42 +29,34 @@ pub enum ResourceKind {
 }
 
 impl ResourceKind {
-    /// One row as a JSON object; times as RFC 3339 are made from the `_at` members afterwards.
+    /// The columns of a row, as the members of its JSON object.
     const fn select(self) -> &'static str {
         match self {
             Self::Users => {
-                "SELECT json_object('id', id, 'username', username, 'email', email, 'display_name', display_name,
-                    'organization', organization, 'status', status, 'created_at', created_at, 'updated_at', updated_at,
-                    'last_login_at', last_login_at,
-                    'roles', (SELECT json_group_array(role) FROM (SELECT role FROM user_roles WHERE user_id = users.id ORDER BY role)))
-                 FROM users WHERE id > ? ORDER BY id LIMIT ?"
+                "SELECT id, username, email, display_name, organization, status, created_at, updated_at, last_login_at,
+                    (SELECT string_agg(role, ',' ORDER BY role) FROM user_roles WHERE user_id = users.id) AS roles
+                 FROM users WHERE id > $1 ORDER BY id LIMIT $2"
             }
             Self::Groups => {
-                "SELECT json_object('id', id, 'name', name, 'display_name', display_name, 'organization', organization,
-                    'quota_allowance', quota_allowance, 'status', status, 'created_at', created_at, 'updated_at', updated_at,
-                    'members', (SELECT count(*) FROM group_members WHERE group_id = groups.id))
-                 FROM groups WHERE id > ? ORDER BY id LIMIT ?"
+                "SELECT id, name, display_name, organization, quota_allowance, status, created_at, updated_at,
+                    (SELECT count(*) FROM group_members WHERE group_id = groups.id) AS members
+                 FROM groups WHERE id > $1 ORDER BY id LIMIT $2"
             }
             Self::Templates => {
-                "SELECT json_object('id', id, 'name', name, 'display_name', display_name, 'description', description,
-                    'organization', organization, 'status', status, 'deprecation', deprecation,
-                    'active_version', active_version, 'created_at', created_at, 'updated_at', updated_at,
-                    'versions', (SELECT count(*) FROM template_versions WHERE template_id = templates.id))
-                 FROM templates WHERE id > ? ORDER BY id LIMIT ?"
+                "SELECT id, name, display_name, description, organization, status, deprecation, active_version,
+                    created_at, updated_at,
+                    (SELECT count(*) FROM template_versions WHERE template_id = templates.id) AS versions
+                 FROM templates WHERE id > $1 ORDER BY id LIMIT $2"
             }
             Self::Workspaces => {
-                "SELECT json_object('id', id, 'name', name, 'owner', owner, 'owner_id', owner_id,
-                    'organization', organization, 'template_id', template_id, 'template_name', template_name,
-                    'status', status, 'dormant', json(iif(dormant, 'true', 'false')), 'last_build', last_build,
-                    'daily_cost', daily_cost, 'created_at', created_at, 'updated_at', updated_at)
-                 FROM workspaces WHERE id > ? ORDER BY id LIMIT ?"
+                "SELECT id, name, owner, owner_id, organization, template_id, template_name, status, dormant,
+                    last_build, daily_cost, created_at, updated_at
+                 FROM workspaces WHERE id > $1 ORDER BY id LIMIT $2"
             }
             Self::Sessions => {
-                "SELECT json_object('id', id, 'kind', kind, 'status', status, 'user_id', user_id, 'user_name', user_name,
-                    'ip', ip, 'host', host, 'workspace_id', workspace_id, 'workspace_name', workspace_name,
-                    'organization', organization, 'opened_at', opened_at, 'closed_at', closed_at,
-                    'duration_ms', duration_ms, 'bytes_in', bytes_in, 'bytes_out', bytes_out)
-                 FROM sessions WHERE id > ? ORDER BY id LIMIT ?"
+                "SELECT id, kind, status, user_id, user_name, ip, host, workspace_id, workspace_name, organization,
+                    opened_at, closed_at, duration_ms, bytes_in, bytes_out
+                 FROM sessions WHERE id > $1 ORDER BY id LIMIT $2"
             }
         }
     }
@@ -95,7 +87,7 @@ impl State {
     /// Parked events in the order of their positions, after `after`.
     pub async fn dead_letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>, StateError> {
         let rows = sqlx::query(
-            "SELECT consumer, position, reason, event, parked_at FROM dead_letters WHERE position > ? ORDER BY position, consumer LIMIT ?",
+            "SELECT consumer, position, reason, event, parked_at FROM dead_letters WHERE position > $1 ORDER BY position, consumer LIMIT $2",
         )
         .bind(after.cast_signed())
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -133,18 +125,18 @@ impl State {
     }
 }
 
-pub(crate) async fn checkpoint(pool: &SqlitePool, consumer: &'static str) -> Result<Position, StateError> {
-    let row = sqlx::query("SELECT position FROM consumers WHERE name = ?").bind(consumer).fetch_optional(pool).await?;
+pub(crate) async fn checkpoint(pool: &AnyPool, consumer: &'static str) -> Result<Position, StateError> {
+    let row = sqlx::query("SELECT position FROM consumers WHERE name = $1").bind(consumer).fetch_optional(pool).await?;
     Ok(row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0).cast_unsigned())
 }
 
 pub(crate) async fn set_checkpoint(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     consumer: &'static str,
     position: Position,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO consumers (name, position) VALUES (?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
+        "INSERT INTO consumers (name, position) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET position = excluded.position",
     )
     .bind(consumer)
     .bind(position.cast_signed())
@@ -153,7 +145,7 @@ pub(crate) async fn set_checkpoint(
     .map(drop)
 }
 
-pub(crate) async fn tokens(pool: &SqlitePool) -> Result<Vec<VersionedToken>, StateError> {
+pub(crate) async fn tokens(pool: &AnyPool) -> Result<Vec<VersionedToken>, StateError> {
     let rows = sqlx::query(
         "SELECT id, name, secret_sha256, scopes, created_at, expires_at, revoked_at, stream_version FROM tokens",
     )
@@ -162,7 +154,7 @@ pub(crate) async fn tokens(pool: &SqlitePool) -> Result<Vec<VersionedToken>, Sta
     rows.iter().map(|row| token(row).map_err(StateError::from)).collect()
 }
 
-fn token(row: &SqliteRow) -> Result<VersionedToken, sqlx::Error> {
+fn token(row: &AnyRow) -> Result<VersionedToken, sqlx::Error> {
     let scopes: String = row.try_get(3)?;
     Ok(VersionedToken {
         token: Token {
@@ -179,22 +171,35 @@ fn token(row: &SqliteRow) -> Result<VersionedToken, sqlx::Error> {
     })
 }
 
-fn object(row: &SqliteRow) -> Result<Value, StateError> {
-    let text: &str = row.try_get(0)?;
-    let mut object: Value = serde_json::from_str(text).map_err(|_| StateError::Row("a listing"))?;
-    if let Some(members) = object.as_object_mut() {
-        for (_, value) in members.iter_mut().filter(|(name, _)| name.ends_with("_at")) {
-            if let Some(micros) = value.as_i64() {
-                *value = time(micros).to_string().into();
+/// A row as a JSON object. Times are shown as RFC 3339, roles as a list, flags as such.
+fn object(row: &AnyRow) -> Result<Value, StateError> {
+    let mut object = Map::new();
+    for column in row.columns() {
+        let value = match (column.name(), column_value(row, column.ordinal())?) {
+            (name, Value::Number(micros)) if name.ends_with("_at") => {
+                micros.as_i64().map_or(Value::Null, |micros| time(micros).to_string().into())
             }
-        }
-        // `roles` arrives as JSON inside JSON.
-        if let Some(Value::String(roles)) = members.get("roles") {
-            let roles = serde_json::from_str(roles).unwrap_or_default();
-            members.insert("roles".to_owned(), roles);
-        }
+            ("dormant", value) => (value != Value::from(0)).into(),
+            ("roles", value) => {
+                value.as_str().into_iter().flat_map(|roles| roles.split(',')).map(Value::from).collect()
+            }
+            (_, value) => value,
+        };
+        object.insert(column.name().to_owned(), value);
     }
-    Ok(object)
+    Ok(Value::Object(object))
+}
+
+/// A text, a whole number or nothing.
+pub(crate) fn column_value(row: &AnyRow, index: usize) -> Result<Value, StateError> {
+    let raw = row.try_get_raw(index)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    Ok(match raw.type_info().kind() {
+        AnyTypeInfoKind::Text => row.try_get::<String, _>(index)?.into(),
+        _ => row.try_get::<i64, _>(index)?.into(),
+    })
 }
 
 fn time(micros: i64) -> Timestamp {

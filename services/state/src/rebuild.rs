@@ -1,14 +1,14 @@
 //! Folding the whole log into fresh tables, and comparing.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use chancery_log::{Clock, Log, Position, consume};
-use sqlx::{Row, SqlitePool};
+use serde_json::{Value, json};
+use sqlx::{AnyPool, Column, Row};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::PROJECTIONS;
-use crate::{Projector, State, StateError, queries};
+use crate::{Database, Projector, State, StateError, queries};
 
 /// Rows kept per table in a report.
 const REPORTED: usize = 20;
@@ -37,11 +37,10 @@ pub struct RebuildReport {
     pub differences: Vec<Difference>,
 }
 
-/// Brings the state database at `live` up to the log's head, folds the whole log into a fresh one beside it,
-/// compares every row, and puts the fresh one in its place. Nothing else may have the state open.
-pub async fn rebuild(log: &Log, live: &Path, clock: Clock) -> Result<RebuildReport, StateError> {
-    let fresh = live.with_extension("rebuild.db");
-    remove(&fresh)?;
+/// Brings the tables of `live` up to the log's head, folds the whole log into fresh ones beside them,
+/// compares every row, and puts the fresh ones in their place. Nothing else may have the state open.
+pub async fn rebuild(log: &Log, live: &Database, clock: Clock) -> Result<RebuildReport, StateError> {
+    let fresh = live.fresh().await?;
     let head = log.head();
     let before = State::open(live, clock.clone()).await?;
     fold(log, &before, head).await?;
@@ -50,8 +49,7 @@ pub async fn rebuild(log: &Log, live: &Path, clock: Clock) -> Result<RebuildRepo
     let report = compare(&before, &after, head).await?;
     before.close().await;
     after.close().await;
-    remove(live)?;
-    std::fs::rename(&fresh, live)?;
+    live.replace_with(&fresh).await?;
     Ok(report)
 }
 
@@ -77,10 +75,10 @@ pub(crate) async fn compare(live: &State, rebuilt: &State, position: Position) -
 }
 
 async fn compare_table(
-    live: &SqlitePool,
-    rebuilt: &SqlitePool,
+    live: &AnyPool,
+    rebuilt: &AnyPool,
     table: &'static str,
-    key: &str,
+    key: &[&str],
     report: &mut RebuildReport,
 ) -> Result<(), StateError> {
     let before = rows(live, table, key).await?;
@@ -106,27 +104,15 @@ async fn compare_table(
 }
 
 /// Every row as (key, row), both JSON arrays, in the order of the keys' text.
-async fn rows(pool: &SqlitePool, table: &'static str, key: &str) -> Result<Vec<(String, String)>, StateError> {
-    let columns: Vec<String> = sqlx::query("SELECT name FROM pragma_table_info(?) ORDER BY cid")
-        .bind(table)
-        .fetch_all(pool)
-        .await?
-        .iter()
-        .map(|row| row.try_get(0))
-        .collect::<Result<_, _>>()?;
-    let select = format!("SELECT json_array({key}), json_array({}) FROM {table} ORDER BY 1", columns.join(", "));
-    let rows = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_all(pool).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-}
-
-fn remove(database: &Path) -> Result<(), StateError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        match std::fs::remove_file(Path::new(&name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+async fn rows(pool: &AnyPool, table: &'static str, key: &[&str]) -> Result<Vec<(String, String)>, StateError> {
+    let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"))).fetch_all(pool).await?;
+    let mut keyed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let values = (0..row.len()).map(|index| queries::column_value(row, index)).collect::<Result<Vec<_>, _>>()?;
+        let keys = row.columns().iter().zip(&values).filter(|(column, _)| key.contains(&column.name()));
+        let keys: Vec<&Value> = keys.map(|(_, value)| value).collect();
+        keyed.push((json!(keys).to_string(), json!(values).to_string()));
     }
-    Ok(())
+    keyed.sort();
+    Ok(keyed)
 }

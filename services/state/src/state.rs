@@ -1,23 +1,23 @@
 //! The handle to current state.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chancery_domain::tokens::Token;
 use chancery_log::{ConsumeError, DeadLetter, DeadLetters, Position};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tokio::sync::watch;
 
-use crate::{StateError, database, queries};
+use crate::{Database, StateError, queries};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A cheap handle to current state.
 #[derive(Clone)]
 pub struct State {
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: AnyPool,
+    pub(crate) database: Database,
     pub(crate) applied: Arc<watch::Sender<Position>>,
     tokens: Arc<RwLock<HashMap<String, Arc<VersionedToken>>>>,
     clock: chancery_log::Clock,
@@ -37,11 +37,13 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    /// Opens or creates the state database at `path`.
-    pub async fn open(path: &Path, clock: chancery_log::Clock) -> Result<Self, StateError> {
-        let pool = database::open(path).await?;
+    /// Opens or creates the tables.
+    pub async fn open(database: &Database, clock: chancery_log::Clock) -> Result<Self, StateError> {
+        let pool = database.open().await?;
         let applied = queries::checkpoint(&pool, crate::projector::NAME).await?;
-        let state = Self { pool, applied: Arc::new(watch::Sender::new(applied)), tokens: Arc::default(), clock };
+        let database = database.clone();
+        let state =
+            Self { pool, database, applied: Arc::new(watch::Sender::new(applied)), tokens: Arc::default(), clock };
         state.reload_tokens().await?;
         Ok(state)
     }
@@ -94,7 +96,7 @@ impl State {
 impl DeadLetters for State {
     async fn park(&self, letter: DeadLetter) -> Result<(), ConsumeError> {
         sqlx::query(
-            "INSERT INTO dead_letters (consumer, position, reason, event, parked_at) VALUES (?, ?, ?, ?, ?)
+            "INSERT INTO dead_letters (consumer, position, reason, event, parked_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT DO NOTHING",
         )
         .bind(letter.consumer)

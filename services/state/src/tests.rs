@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chancery_domain::tokens::{Context, CreateToken, Scope, TokenRefusal};
 use chancery_domain::{Actor, Event, Resource, Timestamp};
 use chancery_evidence::Sealed;
 use chancery_log::{Log, LogOptions, consume, system_clock};
+use chancery_tests::Postgres;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -84,8 +86,28 @@ async fn append(log: &Log, events: impl Iterator<Item = Event>) {
     log.append(events.map(|event| Sealed::new(&event).unwrap()).collect()).await.unwrap();
 }
 
-async fn state(directory: &TempDir, name: &str) -> State {
-    State::open(&directory.path().join(name), system_clock()).await.unwrap()
+/// The engines every test runs on, for as long as this is held.
+struct Engines {
+    directory: TempDir,
+    postgres: Postgres,
+}
+
+impl Engines {
+    fn start() -> Self {
+        Self { directory: TempDir::new().unwrap(), postgres: Postgres::start(&["fsync=off"]) }
+    }
+
+    /// A database of this name on each.
+    fn databases(&self, name: &str) -> [Database; 2] {
+        [
+            Database::Sqlite(self.directory.path().join(name).with_extension("db")),
+            Database::Postgres { url: self.postgres.database("state"), schema: name.to_owned(), connections: 4 },
+        ]
+    }
+}
+
+async fn open(database: &Database) -> State {
+    State::open(database, system_clock()).await.unwrap()
 }
 
 proptest! {
@@ -96,48 +118,59 @@ proptest! {
         history in prop::collection::vec((0..30_usize, 0..4_u8, 0..4_u8, 1..50_u32), 1..150),
         pauses in prop::collection::vec(1..40_usize, 1..8),
     ) {
-        tokio::runtime::Runtime::new().unwrap().block_on(async {
+        static CASE: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static ENGINES: Engines = Engines::start());
+        let case = CASE.fetch_add(1, Ordering::Relaxed);
+        ENGINES.with(|engines| tokio::runtime::Runtime::new().unwrap().block_on(async {
             let directory = TempDir::new().unwrap();
             let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+            let databases = engines.databases(&format!("live{case}"));
             let mut events = history.iter().copied().enumerate().map(|(index, step)| event(index, step));
-            // Live: folded in pieces, the database closed and opened between them.
+            // Live: folded in pieces, the databases closed and opened between them.
             for pause in pauses.iter().copied().chain([usize::MAX]) {
                 append(&log, events.by_ref().take(pause)).await;
-                let live = state(&directory, "live.db").await;
-                fold(&log, &live, log.head()).await.unwrap();
+                for database in &databases {
+                    let live = open(database).await;
+                    fold(&log, &live, log.head()).await.unwrap();
+                    live.close().await;
+                }
+            }
+            let fresh = open(&engines.databases(&format!("fresh{case}"))[0]).await;
+            fold(&log, &fresh, log.head()).await.unwrap();
+            for database in &databases {
+                let live = open(database).await;
+                let report = compare(&live, &fresh, log.head()).await.unwrap();
+                assert_eq!(report.differences, [], "of {} rows of {database:?}", report.rows);
                 live.close().await;
             }
-            let (live, fresh) = (state(&directory, "live.db").await, state(&directory, "fresh.db").await);
-            fold(&log, &fresh, log.head()).await.unwrap();
-            let report = compare(&live, &fresh, log.head()).await.unwrap();
-            assert_eq!(report.differences, [], "of {} rows", report.rows);
-        });
+            fresh.close().await;
+        }));
     }
 }
 
 #[tokio::test]
 async fn a_rebuild_reports_rows_that_were_tampered_with_and_repairs_them() {
-    let directory = TempDir::new().unwrap();
+    let (directory, engines) = (TempDir::new().unwrap(), Engines::start());
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     append(&log, (0..3).map(|n| event(n, (0, u8::try_from(n).unwrap(), 0, 1)))).await;
-    let path = directory.path().join("state.db");
-    assert_eq!(rebuild(&log, &path, system_clock()).await.unwrap().different_rows, 0);
-
-    let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-    for tampering in ["UPDATE users SET username = 'mallory' WHERE id = '0'", "DELETE FROM users WHERE id = '1'"] {
-        sqlx::query(tampering).execute(&mut connection).await.unwrap();
+    for live in engines.databases("live") {
+        assert_eq!(rebuild(&log, &live, system_clock()).await.unwrap().different_rows, 0);
+        let state = open(&live).await;
+        for tampering in ["UPDATE users SET username = 'mallory' WHERE id = '0'", "DELETE FROM users WHERE id = '1'"] {
+            sqlx::query(tampering).execute(&state.pool).await.unwrap();
+        }
+        state.close().await;
+        let report = rebuild(&log, &live, system_clock()).await.unwrap();
+        assert_eq!(report.different_rows, 2);
+        assert!(report.differences[0].live.as_ref().unwrap().contains("mallory"));
+        assert_eq!((&report.differences[1].live, report.differences[1].table), (&None, "users"));
+        assert_eq!(rebuild(&log, &live, system_clock()).await.unwrap().different_rows, 0);
     }
-    connection.close().await.unwrap();
-    let report = rebuild(&log, &path, system_clock()).await.unwrap();
-    assert_eq!(report.different_rows, 2);
-    assert!(report.differences[0].live.as_ref().unwrap().contains("mallory"));
-    assert_eq!((&report.differences[1].live, report.differences[1].table), (&None, "users"));
-    assert_eq!(rebuild(&log, &path, system_clock()).await.unwrap().different_rows, 0);
 }
 
 #[tokio::test]
 async fn an_unreadable_event_is_parked_and_the_rest_is_folded() {
-    let directory = TempDir::new().unwrap();
+    let (directory, engines) = (TempDir::new().unwrap(), Engines::start());
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     append(&log, [event(0, (0, 0, 0, 1))].into_iter()).await;
     log.close().await;
@@ -150,29 +183,55 @@ async fn an_unreadable_event_is_parked_and_the_rest_is_folded() {
 
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     append(&log, [event(3, (0, 1, 0, 1))].into_iter()).await;
-    let state = state(&directory, "state.db").await;
-    fold(&log, &state, 3).await.unwrap();
-    assert_eq!(state.list(ResourceKind::Users, None, 10).await.unwrap().len(), 2);
-    let parked = state.dead_letters(0, 10).await.unwrap();
-    assert_eq!((parked.len(), parked[0].position, parked[0].event.as_str()), (1, 2, broken));
-    assert!(parked[0].reason.contains("missing field"), "{}", parked[0].reason);
-    assert_eq!(state.consumers().await.unwrap()[0].dead_letters, 1);
+    for database in engines.databases("state") {
+        let state = open(&database).await;
+        fold(&log, &state, 3).await.unwrap();
+        assert_eq!(state.list(ResourceKind::Users, None, 10).await.unwrap().len(), 2);
+        let parked = state.dead_letters(0, 10).await.unwrap();
+        assert_eq!((parked.len(), parked[0].position, parked[0].event.as_str()), (1, 2, broken));
+        assert!(parked[0].reason.contains("missing field"), "{}", parked[0].reason);
+        assert_eq!(state.consumers().await.unwrap()[0].dead_letters, 1);
+        state.close().await;
+    }
 }
 
 #[tokio::test]
 async fn lists_page_by_id_and_show_times_and_roles() {
-    let directory = TempDir::new().unwrap();
+    let (directory, engines) = (TempDir::new().unwrap(), Engines::start());
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     append(&log, (0..4).map(|n| event(n, (0, u8::try_from(n).unwrap(), 0, 1)))).await;
-    let state = state(&directory, "state.db").await;
-    fold(&log, &state, 4).await.unwrap();
-    let page = state.list(ResourceKind::Users, Some("1"), 2).await.unwrap();
-    assert_eq!(page.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["2", "3"]);
-    assert_eq!(page[0]["roles"], json!(["member"]));
-    assert_eq!(page[0]["created_at"], "2023-11-14T22:13:20.001000Z");
-    for kind in [ResourceKind::Groups, ResourceKind::Templates, ResourceKind::Workspaces, ResourceKind::Sessions] {
-        assert!(state.list(kind, None, 10).await.unwrap().is_empty());
+    for database in engines.databases("state") {
+        let state = open(&database).await;
+        fold(&log, &state, 4).await.unwrap();
+        let page = state.list(ResourceKind::Users, Some("1"), 2).await.unwrap();
+        assert_eq!(page.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["2", "3"]);
+        assert_eq!(page[0]["roles"], json!(["member"]));
+        assert_eq!(page[0]["created_at"], "2023-11-14T22:13:20.001000Z");
+        for kind in [ResourceKind::Groups, ResourceKind::Templates, ResourceKind::Workspaces, ResourceKind::Sessions] {
+            assert!(state.list(kind, None, 10).await.unwrap().is_empty());
+        }
+        state.close().await;
     }
+}
+
+#[tokio::test]
+async fn folding_goes_on_after_the_database_crashed() {
+    let (directory, mut engines) = (TempDir::new().unwrap(), Engines::start());
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    let [_, database] = engines.databases("state");
+    let state = open(&database).await;
+    let cancel = CancellationToken::new();
+    tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
+    for round in 0..3 {
+        append(&log, (0..50).map(|n| event(round * 50 + n, (0, 1, 0, 1)))).await;
+        engines.postgres.crash_and_restart();
+        append(&log, (50..60).map(|n| event(1000 + round * 50 + n, (5, 1, 1, 1)))).await;
+        state.caught_up(log.head()).await.unwrap();
+    }
+    cancel.cancel();
+    let fresh = open(&engines.databases("fresh")[0]).await;
+    fold(&log, &fresh, log.head()).await.unwrap();
+    assert_eq!(compare(&state, &fresh, log.head()).await.unwrap().differences, []);
 }
 
 fn context(event_id: &str) -> Context {
@@ -199,7 +258,7 @@ fn create(id: &str) -> CreateToken {
 async fn of_concurrent_revocations_one_wins_and_the_token_stops_working() {
     let directory = TempDir::new().unwrap();
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
-    let state = state(&directory, "state.db").await;
+    let state = open(&Database::Sqlite(directory.path().join("state.db"))).await;
     let cancel = CancellationToken::new();
     tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
     let decisions = Decisions::new(log.clone(), state.clone());

@@ -1,6 +1,7 @@
 //! `chancery state`.
 
 use chancery_log::{Log, LogOptions, system_clock};
+use chancery_state::Database;
 use serde_json::Value;
 
 use super::load;
@@ -21,8 +22,8 @@ pub(crate) async fn run(command: &StateCommand, arguments: &Arguments) -> Result
 async fn rebuild(directory: &std::path::Path) -> Result<(), Failure> {
     let _owner = own(directory)?;
     let log = Log::open(&directory.join("log"), LogOptions::default()).await.doing("opening the log")?;
-    let report =
-        chancery_state::rebuild(&log, &directory.join("state.db"), system_clock()).await.doing("rebuilding")?;
+    let live = Database::Sqlite(directory.join("state.db"));
+    let report = chancery_state::rebuild(&log, &live, system_clock()).await.doing("rebuilding")?;
     log.close().await;
     terminal::line(&format!(
         "{} rows from {} events; {} rows differed from the live tables",

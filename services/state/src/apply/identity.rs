@@ -4,9 +4,9 @@ use chancery_domain::Event;
 use chancery_domain::events::identity::{
     GroupCreated, GroupUpdated, IdentityEvent, RoleGrant, TokenCreated, UserCreated, UserUpdated,
 };
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
-pub(super) async fn apply(db: &mut SqliteConnection, event: &Event, payload: IdentityEvent) -> Result<(), sqlx::Error> {
+pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: IdentityEvent) -> Result<(), sqlx::Error> {
     match payload {
         IdentityEvent::UserCreated(user) => user_created(db, event, user).await,
         IdentityEvent::UserUpdated(user) => user_updated(db, event, user).await,
@@ -19,191 +19,179 @@ pub(super) async fn apply(db: &mut SqliteConnection, event: &Event, payload: Ide
         IdentityEvent::GroupCreated(group) => group_created(db, event, group).await,
         IdentityEvent::GroupUpdated(group) => group_updated(db, event, group).await,
         IdentityEvent::GroupDeleted(_) => group_deleted(db, event).await,
-        IdentityEvent::GroupMemberAdded(member) => sqlx::query(
-            "INSERT INTO group_members (group_id, user_id, user_name, added_at) VALUES (?, ?, ?, ?)
-                 ON CONFLICT DO UPDATE SET user_name = coalesce(excluded.user_name, user_name)",
-        )
-        .bind(event.resource.id.clone())
-        .bind(member.user_id)
-        .bind(member.user_name)
-        .bind(event.occurred_at.as_micros())
-        .execute(db)
-        .await
-        .map(drop),
+        IdentityEvent::GroupMemberAdded(member) => execute!(
+            db,
+            "INSERT INTO group_members (group_id, user_id, user_name, added_at) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (group_id, user_id) DO UPDATE SET user_name = coalesce(excluded.user_name,
+                group_members.user_name)",
+            event.resource.id.clone(),
+            member.user_id,
+            member.user_name,
+            event.occurred_at.as_micros(),
+        ),
         IdentityEvent::GroupMemberRemoved(member) => {
-            sqlx::query("DELETE FROM group_members WHERE group_id = ? AND user_id = ?")
-                .bind(event.resource.id.clone())
-                .bind(member.user_id)
-                .execute(db)
-                .await
-                .map(drop)
+            execute!(
+                db,
+                "DELETE FROM group_members WHERE group_id = $1 AND user_id = $2",
+                event.resource.id.clone(),
+                member.user_id,
+            )
         }
         IdentityEvent::RoleAssigned(grant) => role_assigned(db, event, grant).await,
         IdentityEvent::RoleRevoked(grant) => {
-            sqlx::query("DELETE FROM user_roles WHERE user_id = ? AND role = ? AND organization = ?")
-                .bind(event.resource.id.clone())
-                .bind(grant.role)
-                .bind(grant.organization.unwrap_or_default())
-                .execute(db)
-                .await
-                .map(drop)
+            execute!(
+                db,
+                "DELETE FROM user_roles WHERE user_id = $1 AND role = $2 AND organization = $3",
+                event.resource.id.clone(),
+                grant.role,
+                grant.organization.unwrap_or_default(),
+            )
         }
         IdentityEvent::OrganizationCreated(organization) | IdentityEvent::OrganizationUpdated(organization) => {
-            sqlx::query(
-                "INSERT INTO organizations (id, name, display_name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
-                 ON CONFLICT DO UPDATE SET name = excluded.name, updated_at = excluded.updated_at,
-                     display_name = coalesce(excluded.display_name, display_name)",
+            execute!(
+                db,
+                "INSERT INTO organizations (id, name, display_name, created_at, updated_at) VALUES ($1, $2, $3,
+                    $4, $4)
+                    ON CONFLICT (id) DO UPDATE SET name = excluded.name, updated_at = excluded.updated_at,
+                    display_name = coalesce(excluded.display_name, organizations.display_name)",
+                event.resource.id.clone(),
+                organization.name,
+                organization.display_name,
+                event.occurred_at.as_micros(),
             )
-            .bind(event.resource.id.clone())
-            .bind(organization.name)
-            .bind(organization.display_name)
-            .bind(event.occurred_at.as_micros())
-            .execute(db)
-            .await
-            .map(drop)
         }
         IdentityEvent::UserLoginFailed(_) | IdentityEvent::UserLogout(_) | IdentityEvent::TokenRefused(_) => Ok(()),
     }
 }
 
-async fn user_created(db: &mut SqliteConnection, event: &Event, user: UserCreated) -> Result<(), sqlx::Error> {
+async fn user_created(db: &mut AnyConnection, event: &Event, user: UserCreated) -> Result<(), sqlx::Error> {
     let at = event.occurred_at.as_micros();
-    sqlx::query(
+    execute!(
+        &mut *db,
         "INSERT INTO users (id, username, email, display_name, organization, status, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'active', ?6, ?6)
-         ON CONFLICT DO UPDATE SET username = excluded.username, email = excluded.email, status = 'active',
-             display_name = excluded.display_name, organization = excluded.organization, updated_at = excluded.updated_at",
-    )
-    .bind(event.resource.id.clone())
-    .bind(user.username)
-    .bind(user.email)
-    .bind(user.display_name)
-    .bind(event.organization.clone())
-    .bind(at)
-    .execute(&mut *db)
-    .await?;
+            VALUES ($1, $2, $3, $4, $5, 'active', $6, $6)
+            ON CONFLICT (id) DO UPDATE SET username = excluded.username, email = excluded.email, status = 'active',
+            display_name = excluded.display_name, organization = excluded.organization,
+            updated_at = excluded.updated_at",
+        event.resource.id.clone(),
+        user.username,
+        user.email,
+        user.display_name,
+        event.organization.clone(),
+        at,
+    )?;
     for role in user.roles {
         role_assigned(db, event, RoleGrant { organization: None, role }).await?;
     }
     Ok(())
 }
 
-async fn user_updated(db: &mut SqliteConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE users SET username = coalesce(?, username), email = coalesce(?, email),
-             display_name = coalesce(?, display_name), updated_at = ? WHERE id = ?",
+async fn user_updated(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE users SET username = coalesce($1, username), email = coalesce($2, email),
+            display_name = coalesce($3, display_name), updated_at = $4 WHERE id = $5",
+        user.username,
+        user.email,
+        user.display_name,
+        event.occurred_at.as_micros(),
+        event.resource.id.clone(),
     )
-    .bind(user.username)
-    .bind(user.email)
-    .bind(user.display_name)
-    .bind(event.occurred_at.as_micros())
-    .bind(event.resource.id.clone())
-    .execute(db)
-    .await
-    .map(drop)
 }
 
-async fn user_status(db: &mut SqliteConnection, event: &Event, status: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE users SET status = ?, updated_at = ? WHERE id = ?")
-        .bind(status)
-        .bind(event.occurred_at.as_micros())
-        .bind(event.resource.id.clone())
-        .execute(db)
-        .await
-        .map(drop)
-}
-
-async fn logged_in(db: &mut SqliteConnection, event: &Event) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE users SET last_login_at = max(coalesce(last_login_at, 0), ?) WHERE id = ?")
-        .bind(event.occurred_at.as_micros())
-        .bind(event.actor.id.clone())
-        .execute(db)
-        .await
-        .map(drop)
-}
-
-async fn role_assigned(db: &mut SqliteConnection, event: &Event, grant: RoleGrant) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO user_roles (user_id, role, organization, granted_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+async fn user_status(db: &mut AnyConnection, event: &Event, status: &'static str) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE users SET status = $1, updated_at = $2 WHERE id = $3",
+        status,
+        event.occurred_at.as_micros(),
+        event.resource.id.clone(),
     )
-    .bind(event.resource.id.clone())
-    .bind(grant.role)
-    .bind(grant.organization.unwrap_or_default())
-    .bind(event.occurred_at.as_micros())
-    .execute(db)
-    .await
-    .map(drop)
 }
 
-async fn token_created(db: &mut SqliteConnection, event: &Event, token: TokenCreated) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn logged_in(db: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE users SET last_login_at = $1 WHERE id = $2 AND coalesce(last_login_at, 0) < $1",
+        event.occurred_at.as_micros(),
+        event.actor.id.clone(),
+    )
+}
+
+async fn role_assigned(db: &mut AnyConnection, event: &Event, grant: RoleGrant) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "INSERT INTO user_roles (user_id, role, organization, granted_at) VALUES ($1, $2, $3,
+            $4) ON CONFLICT DO NOTHING",
+        event.resource.id.clone(),
+        grant.role,
+        grant.organization.unwrap_or_default(),
+        event.occurred_at.as_micros(),
+    )
+}
+
+async fn token_created(db: &mut AnyConnection, event: &Event, token: TokenCreated) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
         "INSERT INTO tokens (id, name, secret_sha256, scopes, created_at, expires_at, stream_version)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        event.resource.id.clone(),
+        token.name,
+        token.secret_sha256,
+        token.scopes.join(" "),
+        event.occurred_at.as_micros(),
+        token.expires_at.map(chancery_domain::Timestamp::as_micros),
+        event.stream_version.cast_signed(),
     )
-    .bind(event.resource.id.clone())
-    .bind(token.name)
-    .bind(token.secret_sha256)
-    .bind(token.scopes.join(" "))
-    .bind(event.occurred_at.as_micros())
-    .bind(token.expires_at.map(chancery_domain::Timestamp::as_micros))
-    .bind(event.stream_version.cast_signed())
-    .execute(db)
-    .await
-    .map(drop)
 }
 
-async fn token_revoked(db: &mut SqliteConnection, event: &Event) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE tokens SET revoked_at = coalesce(revoked_at, ?), stream_version = ? WHERE id = ?")
-        .bind(event.occurred_at.as_micros())
-        .bind(event.stream_version.cast_signed())
-        .bind(event.resource.id.clone())
-        .execute(db)
-        .await
-        .map(drop)
+async fn token_revoked(db: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE tokens SET revoked_at = coalesce(revoked_at, $1), stream_version = $2 WHERE id = $3",
+        event.occurred_at.as_micros(),
+        event.stream_version.cast_signed(),
+        event.resource.id.clone(),
+    )
 }
 
-async fn group_created(db: &mut SqliteConnection, event: &Event, group: GroupCreated) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn group_created(db: &mut AnyConnection, event: &Event, group: GroupCreated) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
         "INSERT INTO groups (id, name, display_name, organization, quota_allowance, status, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'active', ?6, ?6)
-         ON CONFLICT DO UPDATE SET name = excluded.name, display_name = excluded.display_name, status = 'active',
-             organization = excluded.organization, quota_allowance = excluded.quota_allowance, updated_at = excluded.updated_at",
+            VALUES ($1, $2, $3, $4, $5, 'active', $6, $6)
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, display_name = excluded.display_name,
+            status = 'active',
+            organization = excluded.organization, quota_allowance = excluded.quota_allowance,
+            updated_at = excluded.updated_at",
+        event.resource.id.clone(),
+        group.name,
+        group.display_name,
+        event.organization.clone(),
+        i64::from(group.quota_allowance.unwrap_or(0)),
+        event.occurred_at.as_micros(),
     )
-    .bind(event.resource.id.clone())
-    .bind(group.name)
-    .bind(group.display_name)
-    .bind(event.organization.clone())
-    .bind(group.quota_allowance.unwrap_or(0))
-    .bind(event.occurred_at.as_micros())
-    .execute(db)
-    .await
-    .map(drop)
 }
 
-async fn group_updated(db: &mut SqliteConnection, event: &Event, group: GroupUpdated) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE groups SET name = coalesce(?, name), display_name = coalesce(?, display_name),
-             quota_allowance = coalesce(?, quota_allowance), updated_at = ? WHERE id = ?",
+async fn group_updated(db: &mut AnyConnection, event: &Event, group: GroupUpdated) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE groups SET name = coalesce($1, name), display_name = coalesce($2, display_name),
+            quota_allowance = coalesce($3, quota_allowance), updated_at = $4 WHERE id = $5",
+        group.name,
+        group.display_name,
+        group.quota_allowance.map(i64::from),
+        event.occurred_at.as_micros(),
+        event.resource.id.clone(),
     )
-    .bind(group.name)
-    .bind(group.display_name)
-    .bind(group.quota_allowance)
-    .bind(event.occurred_at.as_micros())
-    .bind(event.resource.id.clone())
-    .execute(db)
-    .await
-    .map(drop)
 }
 
-async fn group_deleted(db: &mut SqliteConnection, event: &Event) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE groups SET status = 'deleted', updated_at = ? WHERE id = ?")
-        .bind(event.occurred_at.as_micros())
-        .bind(event.resource.id.clone())
-        .execute(&mut *db)
-        .await?;
-    sqlx::query("DELETE FROM group_members WHERE group_id = ?")
-        .bind(event.resource.id.clone())
-        .execute(db)
-        .await
-        .map(drop)
+async fn group_deleted(db: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
+    execute!(
+        &mut *db,
+        "UPDATE groups SET status = 'deleted', updated_at = $1 WHERE id = $2",
+        event.occurred_at.as_micros(),
+        event.resource.id.clone(),
+    )?;
+    execute!(db, "DELETE FROM group_members WHERE group_id = $1", event.resource.id.clone())
 }

@@ -3,6 +3,13 @@
 //! Events may come from systems whose log we see only in part, so nothing here assumes an earlier event: what
 //! names a new resource inserts or refreshes its row, what touches an unknown one changes nothing.
 
+/// Executes one statement, the same text on every engine: parameters are `$1`, `$2` …
+macro_rules! execute {
+    ($database:expr, $statement:expr $(, $value:expr)* $(,)?) => {
+        sqlx::query($statement)$(.bind($value))*.execute($database).await.map(drop)
+    };
+}
+
 mod identity;
 mod sessions;
 mod templates;
@@ -10,7 +17,7 @@ mod workspaces;
 
 use chancery_domain::catalogue::{self, Payload, PayloadError};
 use chancery_domain::{Event, OWN_SOURCE};
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 /// Why an event could not be applied.
 #[derive(Debug)]
@@ -35,7 +42,7 @@ pub(crate) fn concerns(event_type: &str) -> bool {
 }
 
 /// Applies one event.
-pub(crate) async fn apply(connection: &mut SqliteConnection, event: &Event) -> Result<(), ApplyError> {
+pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event) -> Result<(), ApplyError> {
     if event.event_type.starts_with("token.") && event.source != OWN_SOURCE {
         // What other systems say of their tokens is on record, but gives nobody access here.
         return Ok(());
@@ -46,12 +53,13 @@ pub(crate) async fn apply(connection: &mut SqliteConnection, event: &Event) -> R
         Payload::Workspace(payload) => workspaces::apply(connection, event, payload).await?,
         Payload::Session(payload) => sessions::apply(connection, event, payload).await?,
         Payload::Quota(chancery_domain::events::quotas::QuotaEvent::QuotaAllowanceSet(set)) => {
-            sqlx::query("UPDATE groups SET quota_allowance = ?, updated_at = ? WHERE id = ?")
-                .bind(set.allowance)
-                .bind(event.occurred_at.as_micros())
-                .bind(event.resource.id.as_str().to_owned())
-                .execute(connection)
-                .await?;
+            execute!(
+                connection,
+                "UPDATE groups SET quota_allowance = $1, updated_at = $2 WHERE id = $3",
+                i64::from(set.allowance),
+                event.occurred_at.as_micros(),
+                event.resource.id.as_str().to_owned(),
+            )?;
         }
         Payload::Quota(_) | Payload::Policy(_) | Payload::Runner(_) | Payload::Audit(_) | Payload::Unknown => {}
     }
