@@ -163,11 +163,29 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         output: Option<Output>,
     },
+    /// Which addresses tried the most accounts, which accounts succeeded after failures, longest sessions.
+    #[command(
+        after_help = "Examples:\n  chancery audit sign-ins\n  chancery audit sign-ins --source 'sshd:*' --limit 5"
+    )]
+    SignIns(SignInsArguments),
     /// Export events.
     #[command(
         after_help = "Examples:\n  chancery audit export --format parquet --output-file events.parquet\n  chancery audit export 'time:2026-01' --format csv > january.csv"
     )]
     Export(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignInsArguments {
+    /// Sources to look at; `*` and `?` stand for any text and any character.
+    #[arg(long, default_value = "*")]
+    pub(crate) source: String,
+    /// Most rows of each answer.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) limit: usize,
+    /// How to print.
+    #[arg(long)]
+    pub(crate) output: Option<Output>,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,7 @@ pub(crate) async fn run(command: &AuditCommand, client: &Client) -> Result<(), F
             print_table(&answer, *output);
             Ok(())
         }
+        AuditCommand::SignIns(arguments) => super::sign_ins::run(arguments, client).await,
         AuditCommand::Export(arguments) => export(arguments, client).await,
     }
 }
@@ -91,7 +92,7 @@ async fn count(arguments: &CountArguments, client: &Client) -> Result<(), Failur
     Ok(())
 }
 
-fn print_table(answer: &Value, output: Option<Output>) {
+pub(super) fn print_table(answer: &Value, output: Option<Output>) {
     let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let columns: Vec<String> = list("columns").iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let rows: Vec<Vec<Value>> = list("rows").into_iter().filter_map(|row| row.as_array().cloned()).collect();

@@ -4,6 +4,7 @@ mod audit;
 mod config;
 mod generate;
 mod import;
+mod sign_ins;
 mod state;
 mod tokens;
 
