@@ -9,6 +9,7 @@ mod disk_full;
 mod import;
 mod open_table;
 mod operations;
+mod postgres;
 
 use serde_json::{Value, json};
 

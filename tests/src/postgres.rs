@@ -55,10 +55,14 @@ impl Postgres {
         format!("postgres://chancery@127.0.0.1:{port}/{name}")
     }
 
-    /// Stops at once, as if the power failed, and starts anew on the same data and port.
-    pub fn crash_and_restart(&mut self) {
+    /// Stops at once, as if the power failed.
+    pub fn crash(&mut self) {
         self.signal("immediate");
         self.child.wait().ok();
+    }
+
+    /// Starts again on the same data and port.
+    pub fn restart(&mut self) {
         self.child = serve(&self.programs, self.directory.path(), self.port, &self.settings);
         self.wait();
     }
@@ -68,6 +72,7 @@ impl Postgres {
             .args(["stop", "--no-wait", "-m", mode, "-D"])
             .arg(self.directory.path().join("data"))
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status()
             .ok();
     }

@@ -12,7 +12,7 @@ use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
 use chancery_lake::{Lake, LakeOptions};
 use chancery_log::{Log, LogOptions, consume, system_clock};
-use chancery_state::{Database, Decisions, Projector, State};
+use chancery_state::{Decisions, Projector, State};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -36,8 +36,15 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let log_options = LogOptions { queue_events: configuration.queue_events, ..LogOptions::default() };
     let log = Log::open(&directory.join("log"), log_options).await.doing("opening the log")?;
-    let state =
-        State::open(&Database::Sqlite(directory.join("state.db")), system_clock()).await.doing("opening the state")?;
+    let state = State::open(&configuration.database, system_clock()).await.doing("opening the state")?;
+    if state.applied() > log.head() {
+        return Err(Failure::failed(format!(
+            "the state has seen position {} and the log ends at {}: it is another log's; \
+             `chancery state rebuild` makes it this one's",
+            state.applied(),
+            log.head()
+        )));
+    }
     let lake = Lake::open(&directory.join("lake"), log.clone(), lake_options(&configuration))
         .await
         .doing("opening the lake")?;

@@ -158,6 +158,10 @@ impl From<StateError> for ApiError {
         match error {
             StateError::Behind => Self::Unavailable(error.to_string()),
             StateError::Log(error) => error.into(),
+            StateError::Database(cause) => {
+                tracing::error!(%cause, "the state database failed");
+                Self::Unavailable("the state cannot be read now".to_owned())
+            }
             other => {
                 Self::Internal(format!("{other}: {:?}", std::error::Error::source(&other).map(ToString::to_string)))
             }

@@ -72,7 +72,7 @@ impl Database {
                 Self::Sqlite(_) => 5,
                 Self::Postgres { connections, .. } => *connections,
             })
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(Duration::from_secs(3))
             .after_connect(move |connection, _| {
                 let session = session.clone();
                 Box::pin(async move { prepare(connection, &session).await })

@@ -224,7 +224,8 @@ async fn folding_goes_on_after_the_database_crashed() {
     tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
     for round in 0..3 {
         append(&log, (0..50).map(|n| event(round * 50 + n, (0, 1, 0, 1)))).await;
-        engines.postgres.crash_and_restart();
+        engines.postgres.crash();
+        engines.postgres.restart();
         append(&log, (50..60).map(|n| event(1000 + round * 50 + n, (5, 1, 1, 1)))).await;
         state.caught_up(log.head()).await.unwrap();
     }

@@ -1,12 +1,12 @@
 //! `chancery state`.
 
 use chancery_log::{Log, LogOptions, system_clock};
-use chancery_state::Database;
 use serde_json::Value;
 
 use super::load;
 use crate::cli::{Arguments, StateCommand};
 use crate::client::Client;
+use crate::configuration::Configuration;
 use crate::failure::{Doing, Failure};
 use crate::serve::own;
 use crate::terminal::{self, Output};
@@ -14,16 +14,16 @@ use crate::terminal::{self, Output};
 pub(crate) async fn run(command: &StateCommand, arguments: &Arguments) -> Result<(), Failure> {
     let configuration = load(arguments)?.configuration();
     match command {
-        StateCommand::Rebuild { .. } => rebuild(&configuration.data_directory).await,
+        StateCommand::Rebuild { .. } => rebuild(&configuration).await,
         StateCommand::List { kind, output } => list(kind, *output, &Client::new(&configuration)?).await,
     }
 }
 
-async fn rebuild(directory: &std::path::Path) -> Result<(), Failure> {
+async fn rebuild(configuration: &Configuration) -> Result<(), Failure> {
+    let directory = &configuration.data_directory;
     let _owner = own(directory)?;
     let log = Log::open(&directory.join("log"), LogOptions::default()).await.doing("opening the log")?;
-    let live = Database::Sqlite(directory.join("state.db"));
-    let report = chancery_state::rebuild(&log, &live, system_clock()).await.doing("rebuilding")?;
+    let report = chancery_state::rebuild(&log, &configuration.database, system_clock()).await.doing("rebuilding")?;
     log.close().await;
     terminal::line(&format!(
         "{} rows from {} events; {} rows differed from the live tables",

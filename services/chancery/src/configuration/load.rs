@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, Table};
 
-use super::settings::{Kind, SETTINGS, Setting, Value, platform_directory};
+use super::settings::{SETTINGS, Setting, Value, platform_directory};
 
 /// A mistake, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Loaded {
         let shown = |setting: &'static Setting| {
             let (value, origin) = self.values.get(setting.key)?;
             let text = match value {
-                Value::Text(text) if setting.kind == Kind::Secret && !text.is_empty() => "********".to_owned(),
+                Value::Text(text) if setting.kind.is_secret() && !text.is_empty() => "********".to_owned(),
                 Value::Text(text) => text.clone(),
                 Value::Integer(number) => number.to_string(),
             };

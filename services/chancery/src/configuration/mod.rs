@@ -11,6 +11,7 @@ pub(crate) use load::{Loaded, check_file, load};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chancery_state::Database;
 use settings::Value;
 
 /// The effective values, typed.
@@ -21,6 +22,7 @@ pub(crate) struct Configuration {
     pub(crate) max_batch_events: usize,
     pub(crate) data_directory: PathBuf,
     pub(crate) queue_events: usize,
+    pub(crate) database: Database,
     pub(crate) batch_events: usize,
     pub(crate) batch_age: Duration,
     pub(crate) query_timeout: Duration,
@@ -45,11 +47,21 @@ impl Loaded {
             _ => String::new(),
         };
         let optional = |key| Some(text(key)).filter(|text| !text.is_empty());
+        let data_directory = PathBuf::from(text("data.directory"));
+        let database = match optional("state.postgres") {
+            Some(url) => Database::Postgres {
+                url,
+                schema: text("state.schema"),
+                connections: u32::try_from(number("state.connections")).unwrap_or(u32::MAX),
+            },
+            None => Database::Sqlite(data_directory.join("state.db")),
+        };
         Configuration {
             address: text("server.address"),
             max_body_bytes: number("server.max_body_bytes"),
             max_batch_events: number("server.max_batch_events"),
-            data_directory: PathBuf::from(text("data.directory")),
+            data_directory,
+            database,
             queue_events: number("log.queue_events"),
             batch_events: number("lake.batch_events"),
             batch_age: Duration::from_secs(number("lake.batch_seconds") as u64),

@@ -7,6 +7,8 @@ use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 pub(crate) enum Kind {
     /// Any text.
     Text,
+    /// A name of small letters and underscores.
+    Name,
     /// An address and a port.
     Address,
     /// An `http` or `https` URL.
@@ -15,8 +17,17 @@ pub(crate) enum Kind {
     Integer(i64, i64),
     /// One of these.
     OneOf(&'static [&'static str]),
-    /// A text that is never shown.
-    Secret,
+    /// A token, never shown.
+    Token,
+    /// A `postgres://` URL, never shown: it may hold a password.
+    Postgres,
+}
+
+impl Kind {
+    /// Whether values are never shown.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::Token | Self::Postgres)
+    }
 }
 
 /// A value.
@@ -41,7 +52,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 15] = [
+pub(crate) const SETTINGS: [Setting; 18] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -62,6 +73,14 @@ pub(crate) const SETTINGS: [Setting; 15] = [
         "32768",
         "Events that may wait for the log before clients are told to slow down",
     ),
+    setting(
+        "state.postgres",
+        Kind::Postgres,
+        "",
+        "A PostgreSQL database that keeps the state; a SQLite file in the data directory without",
+    ),
+    setting("state.schema", Kind::Name, "chancery", "Schema of the state in that database"),
+    setting("state.connections", Kind::Integer(2, 1000), "10", "Most connections to that database"),
     setting("lake.batch_events", Kind::Integer(100, 1_000_000), "16384", "Events the archiver writes at once"),
     setting("lake.batch_seconds", Kind::Integer(1, 3600), "20", "How long an event may wait for a full batch"),
     setting("query.timeout_seconds", Kind::Integer(1, 3600), "60", "Longest a query may run"),
@@ -81,12 +100,12 @@ pub(crate) const SETTINGS: [Setting; 15] = [
     ),
     setting(
         "setup.token",
-        Kind::Secret,
+        Kind::Token,
         "",
         "An admin token `chy_<id>_<secret>` to make at the first start, for automation",
     ),
     setting("client.server", Kind::Url, "http://127.0.0.1:8080", "Server the commands talk to"),
-    setting("client.token", Kind::Secret, "", "Token the commands present"),
+    setting("client.token", Kind::Token, "", "Token the commands present"),
 ];
 
 impl Setting {
@@ -108,14 +127,23 @@ impl Setting {
         let wrong = |expected: String| Err(format!("`{}` must be {expected}, not `{}`", self.key, self.shown(text)));
         match self.kind {
             Kind::Text => Ok(Value::Text(text.to_owned())),
-            Kind::Secret if text.is_empty() || text.starts_with("chy_") => Ok(Value::Text(text.to_owned())),
-            Kind::Secret => wrong("a token `chy_<id>_<secret>`".to_owned()),
+            Kind::Token if text.is_empty() || text.starts_with("chy_") => Ok(Value::Text(text.to_owned())),
+            Kind::Token => wrong("a token `chy_<id>_<secret>`".to_owned()),
             Kind::Address if text.parse::<std::net::SocketAddr>().is_ok() => Ok(Value::Text(text.to_owned())),
             Kind::Address => wrong("an address and a port such as 127.0.0.1:8080".to_owned()),
             Kind::Url => match url::Url::parse(text) {
                 Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Value::Text(text.to_owned())),
                 _ => wrong("an http or https URL".to_owned()),
             },
+            Kind::Postgres => match url::Url::parse(text) {
+                Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(Value::Text(text.to_owned())),
+                _ if text.is_empty() => Ok(Value::Text(String::new())),
+                _ => wrong("a URL postgres://user:password@host/database".to_owned()),
+            },
+            Kind::Name if text.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !text.is_empty() => {
+                Ok(Value::Text(text.to_owned()))
+            }
+            Kind::Name => wrong("a name of small letters".to_owned()),
             Kind::Integer(least, most) => match text.parse::<i64>() {
                 Ok(number) if (least..=most).contains(&number) => Ok(Value::Integer(number)),
                 _ => wrong(format!("a whole number from {least} to {most}")),
@@ -126,7 +154,7 @@ impl Setting {
     }
 
     fn shown<'a>(&self, text: &'a str) -> &'a str {
-        if self.kind == Kind::Secret { "…" } else { text }
+        if self.kind.is_secret() { "…" } else { text }
     }
 }
 
