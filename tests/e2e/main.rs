@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_input;
+mod big_sql;
 mod crash;
 mod disk_full;
 mod import;

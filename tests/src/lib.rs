@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use postgres::Postgres;
-pub use python::python;
+pub use python::{pyspark, python};
 
 /// The admin token every test server is given.
 pub const TOKEN: &str = "chy_e2eadmintoken_0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";

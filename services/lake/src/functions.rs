@@ -108,10 +108,8 @@ fn function(
 }
 
 fn array(arguments: &[ColumnarValue], index: usize) -> Result<ArrayRef> {
-    match arguments.get(index) {
-        Some(value) => value.to_array(1),
-        None => exec_err!("an argument is missing"),
-    }
+    let Some(value) = arguments.get(index) else { return exec_err!("an argument is missing") };
+    value.to_array(1)
 }
 
 /// The texts of the first argument, whatever string type it has.

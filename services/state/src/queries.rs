@@ -179,7 +179,7 @@ fn object(row: &AnyRow) -> Result<Value, StateError> {
             (name, Value::Number(micros)) if name.ends_with("_at") => {
                 micros.as_i64().map_or(Value::Null, |micros| time(micros).to_string().into())
             }
-            ("dormant", value) => (value != Value::from(0)).into(),
+            ("dormant", value) => (value != 0).into(),
             ("roles", value) => {
                 value.as_str().into_iter().flat_map(|roles| roles.split(',')).map(Value::from).collect()
             }

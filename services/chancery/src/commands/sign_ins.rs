@@ -28,7 +28,7 @@ fn like(glob: &str) -> String {
 }
 
 /// Refusals are failed and denied events of anyone with a name; a success counts when it is the same action of the
-/// same account, later. A session lasts as its end says, or from the first to the last event that names it.
+/// same account, later: many logs have seconds, so events of one are told apart by their order. A session lasts as its end says, or from the first to the last event that names it.
 fn questions(source: &str, limit: usize) -> [(&'static str, String); 3] {
     [
         (
@@ -45,11 +45,13 @@ fn questions(source: &str, limit: usize) -> [(&'static str, String); 3] {
             format!(
                 "SELECT refused.actor_name AS account, refused.action, count(*) AS refusals,
                     min(refused.occurred_at) AS first_refusal, max(succeeded.last) AS success
-                 FROM events AS refused JOIN (SELECT actor_name, action, max(occurred_at) AS last FROM events
+                 FROM events AS refused JOIN (SELECT actor_name, action, max(occurred_at) AS last,
+                    last_value(position ORDER BY occurred_at, position) AS position FROM events
                     WHERE source LIKE {source} AND outcome = 'success' GROUP BY 1, 2) AS succeeded
                     ON refused.actor_name = succeeded.actor_name AND refused.action = succeeded.action
                  WHERE refused.source LIKE {source} AND refused.outcome <> 'success'
-                    AND refused.occurred_at < succeeded.last
+                    AND (refused.occurred_at < succeeded.last
+                        OR (refused.occurred_at = succeeded.last AND refused.position < succeeded.position))
                  GROUP BY 1, 2 ORDER BY refusals DESC, account, action LIMIT {limit}"
             ),
         ),
