@@ -8,6 +8,7 @@ mod big_sql;
 mod crash;
 mod disk_full;
 mod import;
+mod kafka;
 mod open_table;
 mod operations;
 mod postgres;

@@ -1,5 +1,6 @@
 //! The harness of the end-to-end tests: the real binary on a data directory and a port of its own.
 
+mod kafka;
 mod postgres;
 mod python;
 
@@ -11,6 +12,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use kafka::{KAFKA_CREDENTIALS, Kafka};
 pub use postgres::Postgres;
 pub use python::{pyspark, python};
 

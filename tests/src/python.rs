@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Tests of one binary run side by side.
+static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// The interpreter of an environment with DuckDB and the `deltalake` package.
 pub fn python() -> PathBuf {
     environment("python", &["deltalake", "duckdb", "pyarrow", "pytz"])
@@ -19,8 +22,6 @@ fn environment(name: &str, packages: &[&str]) -> PathBuf {
     let environment = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(name);
     let interpreter = environment.join("bin/python");
     let ready = environment.join("ready");
-    // Tests of one binary run side by side.
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if std::fs::read_to_string(&ready).is_ok_and(|installed| installed == packages.join(" ")) {
         return interpreter;

@@ -10,11 +10,13 @@ use std::time::Duration;
 use chancery_domain::tokens::{Context, CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
+use chancery_intake::Inbound;
 use chancery_lake::{Lake, LakeOptions};
 use chancery_log::{Log, LogOptions, consume, system_clock};
 use chancery_state::{Decisions, Projector, State};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::configuration::Configuration;
@@ -36,15 +38,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let log_options = LogOptions { queue_events: configuration.queue_events, ..LogOptions::default() };
     let log = Log::open(&directory.join("log"), log_options).await.doing("opening the log")?;
-    let state = State::open(&configuration.database, system_clock()).await.doing("opening the state")?;
-    if state.applied() > log.head() {
-        return Err(Failure::failed(format!(
-            "the state has seen position {} and the log ends at {}: it is another log's; \
-             `chancery state rebuild` makes it this one's",
-            state.applied(),
-            log.head()
-        )));
-    }
+    let state = open_state(&configuration, &log).await?;
     let lake = Lake::open(&directory.join("lake"), log.clone(), lake_options(&configuration))
         .await
         .doing("opening the lake")?;
@@ -77,6 +71,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
         setup.as_deref().map(|token| format!("{:x}", Sha256::digest(token.as_bytes()))),
     );
     let http = CancellationToken::new();
+    let inbound = follow_kafka(&configuration, &log, &http).await?;
     let server = tokio::spawn(chancery_gateway::serve(listener, gateway, http.clone()));
     tracing::info!(%address, data = %directory.display(), head = log.head(), "serving");
     greet(&address.to_string(), setup.as_deref(), demo_token.as_deref());
@@ -85,6 +80,9 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     tracing::info!("shutting down");
     http.cancel();
     server.await.doing("stopping the server")?.doing("serving")?;
+    if let Some(inbound) = inbound {
+        inbound.await.ok();
+    }
     let orderly = async {
         consumers.cancel();
         projector.await.ok();
@@ -96,6 +94,29 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
         tracing::warn!("shutting down took too long; what is left is done at the next start");
     }
     Ok(())
+}
+
+async fn open_state(configuration: &Configuration, log: &Log) -> Result<State, Failure> {
+    let state = State::open(&configuration.database, system_clock()).await.doing("opening the state")?;
+    let (applied, head) = (state.applied(), log.head());
+    if applied > head {
+        return Err(Failure::failed(format!(
+            "the state has seen position {applied} and the log ends at {head}: it is another log's; \
+             `chancery state rebuild` makes it this one's"
+        )));
+    }
+    Ok(state)
+}
+
+/// Takes events from Kafka, if there is one, until cancelled.
+async fn follow_kafka(
+    configuration: &Configuration,
+    log: &Log,
+    cancel: &CancellationToken,
+) -> Result<Option<JoinHandle<()>>, Failure> {
+    let Some(kafka) = &configuration.kafka else { return Ok(None) };
+    let inbound = Inbound::open(kafka.clone(), log.clone(), system_clock()).await.doing("following Kafka")?;
+    Ok(Some(tokio::spawn(inbound.run(cancel.clone()))))
 }
 
 fn lake_options(configuration: &Configuration) -> LakeOptions {

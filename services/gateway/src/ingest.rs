@@ -5,10 +5,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chancery_domain::cloudevents::CloudEvent;
-use chancery_domain::events::audit::EventRejected;
 use chancery_domain::validate::Violation;
-use chancery_domain::{Event, OWN_SOURCE, Resource, Timestamp};
+use chancery_domain::{Event, Resource, Timestamp};
 use chancery_evidence::Sealed;
+use chancery_intake::Arrival;
 use chancery_log::{Appended, Position};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -58,12 +58,6 @@ struct EventResult {
 pub(crate) struct IngestQuery {
     /// `rejected` leaves created events out of `results`.
     results: Option<String>,
-}
-
-/// An event on its way in.
-struct Arrival {
-    id: Option<String>,
-    sealed: Result<(Sealed, Event), Violation>,
 }
 
 /// Takes events. The answer says of each whether it was created, is a duplicate, or why it was refused.
@@ -121,14 +115,14 @@ fn arrivals(request: &HttpRequest, body: &[u8], now: Timestamp, limit: usize) ->
         "application/x-ndjson" | "application/jsonl" => {
             let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
             bounded(lines.len())?;
-            Ok(lines.into_iter().map(|line| structured(line, now)).collect())
+            Ok(lines.into_iter().map(|line| Arrival::structured(line, now)).collect())
         }
         "application/cloudevents-batch+json" | "application/json" if text.trim_start().starts_with('[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
             bounded(items.len())?;
-            Ok(items.into_iter().map(|item| structured(item.get(), now)).collect())
+            Ok(items.into_iter().map(|item| Arrival::structured(item.get(), now)).collect())
         }
-        "application/cloudevents+json" | "application/json" => only_readable(vec![structured(text, now)]),
+        "application/cloudevents+json" | "application/json" => only_readable(vec![Arrival::structured(text, now)]),
         "application/cloudevents-batch+json" => Err(ApiError::bad_request("a batch is a JSON array of events")),
         _ => Err(ApiError::UnsupportedMediaType(
             "send application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, or ce-* headers"
@@ -147,13 +141,6 @@ fn only_readable(arrivals: Vec<Arrival>) -> Result<Vec<Arrival>, ApiError> {
 
 fn unreadable(error: &serde_json::Error) -> ApiError {
     ApiError::bad_request(format!("the body is not valid JSON: {error}"))
-}
-
-fn structured(json: &str, now: Timestamp) -> Arrival {
-    match CloudEvent::parse(json) {
-        Ok(event) => seal(event, now),
-        Err(violation) => Arrival { id: None, sealed: Err(violation) },
-    }
 }
 
 /// Binary mode: attributes in `ce-` headers, percent-encoded; the body is the data.
@@ -175,7 +162,7 @@ fn binary(request: &HttpRequest, media_type: &str, body: &[u8], now: Timestamp) 
     } else if !body.is_empty() {
         return Err(ApiError::UnsupportedMediaType("in binary mode the body is application/json".to_owned()));
     }
-    Ok(seal(event, now))
+    Ok(Arrival::of(event, now))
 }
 
 fn percent_decoded(value: &str) -> Result<String, ApiError> {
@@ -192,19 +179,6 @@ fn percent_decoded(value: &str) -> Result<String, ApiError> {
         }
     }
     String::from_utf8(bytes).map_err(|_| ApiError::bad_request("a ce-* header is not percent-encoded UTF-8"))
-}
-
-fn seal(cloudevent: CloudEvent, now: Timestamp) -> Arrival {
-    let id = Some(cloudevent.id.clone());
-    let timed = cloudevent.time.is_some();
-    let sealed = cloudevent.into_event(now).and_then(|event| {
-        if event.source == OWN_SOURCE {
-            return Err(Violation::new("/source", format!("`{OWN_SOURCE}` is reserved for the server's own events")));
-        }
-        let sealed = if timed { Sealed::new(&event) } else { Sealed::untimed(&event) };
-        sealed.map(|sealed| (sealed, event)).map_err(|error| Violation::new("", error.to_string()))
-    });
-    Arrival { id, sealed }
 }
 
 /// Appends what is acceptable, in one append, and says what became of each.
@@ -248,7 +222,8 @@ async fn append(
                     reason: None,
                 },
                 Some(Appended::Conflict { position }) => {
-                    conflicts.push(conflict(gateway, caller, &event, position));
+                    let record = gateway.event("audit.event.rejected", caller, Resource::new("event", &event.id));
+                    conflicts.push(chancery_intake::rejection(record, &event, position));
                     let reason = "another event has this source and id";
                     rejected(index, id, Some(position), Violation::new("/id", reason))
                 }
@@ -280,22 +255,6 @@ fn rejected(index: usize, id: Option<String>, position: Option<Position>, violat
         pointer: Some(violation.pointer),
         reason: Some(violation.reason),
     }
-}
-
-/// Someone sent other content under a taken id: that is worth an event of its own.
-fn conflict(gateway: &Gateway, caller: &Caller, refused: &Event, position: Position) -> Event {
-    use sha2::{Digest, Sha256};
-    let mut event = gateway.event("audit.event.rejected", caller, Resource::new("event", &refused.id));
-    event.reason = Some("another event has this source and id".to_owned());
-    let bytes = serde_json::to_vec(refused).unwrap_or_default();
-    event.data = serde_json::json!(EventRejected {
-        event_id: refused.id.clone(),
-        event_source: refused.source.clone(),
-        event_type: refused.event_type.clone(),
-        position,
-        refused_sha256: format!("{:x}", Sha256::digest(bytes)),
-    });
-    event
 }
 
 async fn record_conflicts(gateway: &Gateway, conflicts: Vec<Event>) -> Result<(), ApiError> {

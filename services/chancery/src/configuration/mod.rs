@@ -11,6 +11,7 @@ pub(crate) use load::{Loaded, check_file, load};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chancery_intake::Kafka;
 use chancery_state::Database;
 use settings::Value;
 
@@ -23,6 +24,7 @@ pub(crate) struct Configuration {
     pub(crate) data_directory: PathBuf,
     pub(crate) queue_events: usize,
     pub(crate) database: Database,
+    pub(crate) kafka: Option<Kafka>,
     pub(crate) batch_events: usize,
     pub(crate) batch_age: Duration,
     pub(crate) query_timeout: Duration,
@@ -56,12 +58,28 @@ impl Loaded {
             },
             None => Database::Sqlite(data_directory.join("state.db")),
         };
+        let protocol = text("kafka.security_protocol");
+        let mut access = vec![("security.protocol", protocol.clone())];
+        access.extend(optional("kafka.ca_file").map(|file| ("ssl.ca.location", file)));
+        if protocol.starts_with("sasl") {
+            access.push(("sasl.mechanism", text("kafka.sasl_mechanism")));
+            access.push(("sasl.username", text("kafka.sasl_username")));
+            access.push(("sasl.password", text("kafka.sasl_password")));
+        }
+        let kafka = optional("kafka.bootstrap_servers").map(|brokers| Kafka {
+            brokers,
+            topic: text("kafka.ingest_topic"),
+            dead_letters: text("kafka.dead_letter_topic"),
+            group: text("kafka.group"),
+            access,
+        });
         Configuration {
             address: text("server.address"),
             max_body_bytes: number("server.max_body_bytes"),
             max_batch_events: number("server.max_batch_events"),
             data_directory,
             database,
+            kafka,
             queue_events: number("log.queue_events"),
             batch_events: number("lake.batch_events"),
             batch_age: Duration::from_secs(number("lake.batch_seconds") as u64),

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     OneOf(&'static [&'static str]),
     /// A token, never shown.
     Token,
+    /// A password, never shown.
+    Password,
     /// A `postgres://` URL, never shown: it may hold a password.
     Postgres,
 }
@@ -26,7 +28,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// Whether values are never shown.
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::Token | Self::Postgres)
+        matches!(self, Self::Token | Self::Password | Self::Postgres)
     }
 }
 
@@ -52,7 +54,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 18] = [
+pub(crate) const SETTINGS: [Setting; 27] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -81,6 +83,35 @@ pub(crate) const SETTINGS: [Setting; 18] = [
     ),
     setting("state.schema", Kind::Name, "chancery", "Schema of the state in that database"),
     setting("state.connections", Kind::Integer(2, 1000), "10", "Most connections to that database"),
+    setting(
+        "kafka.bootstrap_servers",
+        Kind::Text,
+        "",
+        "Apache Kafka brokers `host:port,…` that other producers' CloudEvents are taken from; none without",
+    ),
+    setting("kafka.ingest_topic", Kind::Text, "chancery.ingest", "Topic of those CloudEvents, made if missing"),
+    setting(
+        "kafka.dead_letter_topic",
+        Kind::Text,
+        "chancery.ingest.dead-letter",
+        "Topic for messages that are no acceptable events, made if missing",
+    ),
+    setting("kafka.group", Kind::Text, "chancery", "Consumer group"),
+    setting(
+        "kafka.security_protocol",
+        Kind::OneOf(&["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
+        "plaintext",
+        "How brokers are talked to",
+    ),
+    setting("kafka.ca_file", Kind::Text, "", "Certificates that sign the brokers', PEM; the system's without"),
+    setting(
+        "kafka.sasl_mechanism",
+        Kind::OneOf(&["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]),
+        "SCRAM-SHA-512",
+        "How to sign in to them",
+    ),
+    setting("kafka.sasl_username", Kind::Text, "", "As whom"),
+    setting("kafka.sasl_password", Kind::Password, "", "With which password"),
     setting("lake.batch_events", Kind::Integer(100, 1_000_000), "16384", "Events the archiver writes at once"),
     setting("lake.batch_seconds", Kind::Integer(1, 3600), "20", "How long an event may wait for a full batch"),
     setting("query.timeout_seconds", Kind::Integer(1, 3600), "60", "Longest a query may run"),
@@ -126,7 +157,7 @@ impl Setting {
     pub(crate) fn parse(&self, text: &str) -> Result<Value, String> {
         let wrong = |expected: String| Err(format!("`{}` must be {expected}, not `{}`", self.key, self.shown(text)));
         match self.kind {
-            Kind::Text => Ok(Value::Text(text.to_owned())),
+            Kind::Text | Kind::Password => Ok(Value::Text(text.to_owned())),
             Kind::Token if text.is_empty() || text.starts_with("chy_") => Ok(Value::Text(text.to_owned())),
             Kind::Token => wrong("a token `chy_<id>_<secret>`".to_owned()),
             Kind::Address if text.parse::<std::net::SocketAddr>().is_ok() => Ok(Value::Text(text.to_owned())),
