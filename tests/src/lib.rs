@@ -193,5 +193,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+        if !std::thread::panicking() {
+            // What the server said is of use to someone who looks into a failure only.
+            std::fs::remove_file(self.directory.with_extension("server.log")).ok();
+        }
     }
 }
