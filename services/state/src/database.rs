@@ -29,6 +29,9 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 11] = [
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");
 static ON_POSTGRES: Migrator = sqlx::migrate!("../../migrations/state/postgres");
 
+/// Longest to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Where state is kept.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Database {
@@ -59,6 +62,9 @@ impl Database {
     /// Opens or creates it and brings its tables to this version.
     pub(crate) async fn open(&self) -> Result<AnyPool, StateError> {
         sqlx::any::install_default_drivers();
+        if let Self::Postgres { schema, .. } = self {
+            self.administer(format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+        }
         let pool = self.connect().await?;
         let migrations = if self.is_postgres() { &ON_POSTGRES } else { &ON_SQLITE };
         migrations.run(&pool).await?;
@@ -72,7 +78,7 @@ impl Database {
                 Self::Sqlite(_) => 5,
                 Self::Postgres { connections, .. } => *connections,
             })
-            .acquire_timeout(Duration::from_secs(3))
+            .acquire_timeout(PATIENCE)
             .after_connect(move |connection, _| {
                 let session = session.clone();
                 Box::pin(async move { prepare(connection, &session).await })
@@ -80,7 +86,7 @@ impl Database {
         Ok(options.connect(&self.url()).await?)
     }
 
-    pub(crate) fn is_postgres(&self) -> bool {
+    fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres { .. })
     }
 
@@ -107,7 +113,6 @@ impl Database {
                     .to_vec()
             }
             Self::Postgres { schema, .. } => vec![
-                format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
                 format!("SET search_path = {schema}"),
                 "SET statement_timeout = '30s'".to_owned(),
                 "SET lock_timeout = '10s'".to_owned(),
@@ -122,31 +127,37 @@ impl Database {
         if self.is_postgres() { "BEGIN" } else { "BEGIN IMMEDIATE" }
     }
 
-    /// An empty place beside this one.
-    pub(crate) async fn fresh(&self) -> Result<Self, StateError> {
-        let fresh = match self {
+    /// The place beside this one where a rebuild happens.
+    fn beside(&self) -> Self {
+        match self {
             Self::Sqlite(path) => Self::Sqlite(path.with_extension("rebuild.db")),
             Self::Postgres { url, schema, connections } => {
                 Self::Postgres { url: url.clone(), schema: format!("{schema}_rebuild"), connections: *connections }
             }
-        };
+        }
+    }
+
+    /// An empty place beside this one.
+    pub(crate) async fn fresh(&self) -> Result<Self, StateError> {
+        sqlx::any::install_default_drivers();
+        let fresh = self.beside();
         fresh.remove().await?;
         Ok(fresh)
     }
 
-    /// Puts the tables of `fresh` in the place of these. Nobody may have either open.
-    pub(crate) async fn replace_with(&self, fresh: &Self) -> Result<(), StateError> {
-        match (self, fresh) {
-            (Self::Sqlite(path), Self::Sqlite(fresh)) => {
-                self.remove().await?;
-                Ok(std::fs::rename(fresh, path)?)
-            }
+    /// Puts the tables that were made in the fresh place where these are. Nobody may have either open.
+    pub(crate) async fn renew(&self) -> Result<(), StateError> {
+        match (self, self.beside()) {
             (Self::Postgres { schema, .. }, Self::Postgres { schema: fresh, .. }) => {
                 let swap =
                     format!("BEGIN; DROP SCHEMA {schema} CASCADE; ALTER SCHEMA {fresh} RENAME TO {schema}; COMMIT");
                 self.administer(swap).await
             }
-            _ => Err(StateError::Row("two engines")),
+            (Self::Sqlite(path), Self::Sqlite(fresh)) => {
+                self.remove().await?;
+                Ok(std::fs::rename(fresh, path)?)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -158,8 +169,7 @@ impl Database {
     }
 
     async fn administer(&self, statements: String) -> Result<(), StateError> {
-        sqlx::any::install_default_drivers();
-        let pool = AnyPoolOptions::new().max_connections(1).connect(&self.url()).await?;
+        let pool = AnyPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect(&self.url()).await?;
         pool.execute(AssertSqlSafe(statements)).await?;
         pool.close().await;
         Ok(())

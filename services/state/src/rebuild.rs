@@ -49,7 +49,7 @@ pub async fn rebuild(log: &Log, live: &Database, clock: Clock) -> Result<Rebuild
     let report = compare(&before, &after, head).await?;
     before.close().await;
     after.close().await;
-    live.replace_with(&fresh).await?;
+    live.renew().await?;
     Ok(report)
 }
 

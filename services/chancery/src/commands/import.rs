@@ -138,6 +138,8 @@ impl Import<'_> {
             self.summary.events += (record.events - duplicates) as u64 - u64::from(refused.is_some());
             match refused {
                 Some((result, event)) => {
+                    // A second run must come by here again, or the record would be neither in the log nor on the list.
+                    self.progress.halt();
                     self.summary.rejected += record.lines;
                     let reason = result.get("reason").and_then(Value::as_str).unwrap_or("refused by the server");
                     let text = event.map(Value::to_string).unwrap_or_default();
@@ -250,14 +252,17 @@ struct Progress {
     path: Option<PathBuf>,
     beginning: String,
     acknowledged: u64,
+    halted: bool,
 }
 
 impl Progress {
     async fn open(file: Option<&Path>, client: &Client) -> Self {
-        let Some(file) = file else { return Self { path: None, beginning: String::new(), acknowledged: 0 } };
+        let mut progress = Self { path: None, beginning: String::new(), acknowledged: 0, halted: false };
+        let Some(file) = file else { return progress };
         let mut name = file.as_os_str().to_owned();
         name.push(".progress");
-        let mut progress = Self { path: Some(PathBuf::from(name)), beginning: beginning_of(file), acknowledged: 0 };
+        progress.path = Some(PathBuf::from(name));
+        progress.beginning = beginning_of(file);
         if let Some((bytes, source, id)) = progress.noted()
             && has_event(client, &source, &id).await
         {
@@ -274,8 +279,13 @@ impl Progress {
         (member("beginning")? == self.beginning).then_some((bytes, member("source")?, member("id")?))
     }
 
+    /// Notes nothing from here on.
+    fn halt(&mut self) {
+        self.halted = true;
+    }
+
     fn note(&self, bytes: u64, last: &Value) {
-        let Some(path) = &self.path else { return };
+        let Some(path) = self.path.as_ref().filter(|_| !self.halted) else { return };
         let (source, id) = (last.get("source"), last.get("id"));
         let note = json!({"beginning": self.beginning, "bytes": bytes, "source": source, "id": id});
         if let Err(error) = std::fs::write(path, note.to_string()) {

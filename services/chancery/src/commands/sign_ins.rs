@@ -1,5 +1,6 @@
 //! `chancery audit sign-ins`: the three questions one has of a log of sign-ins.
 
+use chancery_filter::{Part, Pattern};
 use serde_json::{Value, json};
 
 use super::audit::print_table;
@@ -22,13 +23,17 @@ pub(crate) async fn run(arguments: &SignInsArguments, client: &Client) -> Result
 
 /// A glob as the pattern of `LIKE`, quoted.
 fn like(glob: &str) -> String {
-    let pattern =
-        glob.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_").replace('*', "%").replace('?', "_");
-    format!("'{}'", pattern.replace('\'', "''"))
+    let pattern = Pattern::new(glob.chars().map(|character| match character {
+        '*' => Part::AnySequence,
+        '?' => Part::AnyCharacter,
+        other => Part::Literal(other.into()),
+    }));
+    format!("'{}'", pattern.to_like().replace('\'', "''"))
 }
 
-/// Refusals are failed and denied events of anyone with a name; a success counts when it is the same action of the
-/// same account, later: many logs have seconds, so events of one are told apart by their order. A session lasts as its end says, or from the first to the last event that names it.
+/// Refusals are failed and denied events of anyone with a name. A success counts when it is the same action of the
+/// same account, later; many logs have seconds only, so events of one second are told apart by their order. A session
+/// lasts as its end says, or from the first to the last event that names it.
 fn questions(source: &str, limit: usize) -> [(&'static str, String); 3] {
     [
         (
