@@ -1,12 +1,15 @@
 //! Consumers: what reads the log from its own checkpoint.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_domain::Timestamp;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::handle::{Log, Position, Recorded};
+use crate::position::{partition, place};
+use crate::{Assignment, Log, Page, Position, Recorded};
 
 /// Events handed to a consumer at once.
 const BATCH: usize = 2048;
@@ -29,16 +32,20 @@ pub enum ConsumeError {
     Retry(String),
 }
 
-/// Something that follows the log and keeps its own checkpoint together with its results.
-pub trait Consumer: Send {
+/// Something that follows the log and keeps its own checkpoint of each partition together with its results.
+///
+/// Several nodes may believe for a moment that a partition is theirs. A consumer must therefore store results and
+/// checkpoint in one transaction, and only if the checkpoint still stands where the page begins.
+pub trait Consumer: Clone + Send + 'static {
     /// Its name, as in the API and the metrics.
     fn name(&self) -> &'static str;
 
-    /// The last position it has dealt with, as stored.
-    fn checkpoint(&self) -> impl Future<Output = Result<Position, ConsumeError>> + Send;
+    /// The last position of a partition that it has dealt with, as stored.
+    fn checkpoint(&self, partition: u16) -> impl Future<Output = Result<Position, ConsumeError>> + Send;
 
-    /// Takes events in order and stores its new checkpoint with the results, all or nothing.
-    fn handle(&mut self, events: &[Recorded]) -> impl Future<Output = Result<(), ConsumeError>> + Send;
+    /// Takes a page's events in order and stores where it reaches as the new checkpoint with the results, all or
+    /// nothing.
+    fn handle(&mut self, page: &Page) -> impl Future<Output = Result<(), ConsumeError>> + Send;
 
     /// Stores a checkpoint without results, after an event was parked.
     fn skip_to(&mut self, position: Position) -> impl Future<Output = Result<(), ConsumeError>> + Send;
@@ -65,12 +72,53 @@ pub trait DeadLetters: Send + Sync {
     fn park(&self, letter: DeadLetter) -> impl Future<Output = Result<(), ConsumeError>> + Send;
 }
 
-/// Drives a consumer until cancelled: reads after its checkpoint, hands over, waits for more.
+/// Drives a consumer over the partitions assigned to this process until cancelled.
+pub async fn consume<C: Consumer, D: DeadLetters + 'static>(
+    log: Log,
+    consumer: C,
+    dead_letters: Arc<D>,
+    mut assignment: Assignment,
+    cancel: CancellationToken,
+) {
+    let mut running: HashMap<u16, (CancellationToken, JoinHandle<()>)> = HashMap::new();
+    loop {
+        let assigned = assignment.borrow_and_update().clone();
+        running.retain(|partition, (cancel, _)| {
+            let stays = assigned.contains(partition);
+            if !stays {
+                cancel.cancel();
+            }
+            stays
+        });
+        for partition in assigned {
+            running.entry(partition).or_insert_with(|| {
+                let cancel = cancel.child_token();
+                let following = follow(log.clone(), partition, consumer.clone(), dead_letters.clone(), cancel.clone());
+                (cancel, tokio::spawn(following))
+            });
+        }
+        let changed = async {
+            if assignment.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => break,
+            () = changed => {}
+        }
+    }
+    for (_, task) in running.into_values() {
+        task.await.ok();
+    }
+}
+
+/// Follows one partition until cancelled: reads after its checkpoint, hands over, waits for more.
 ///
 /// A poison event is parked and skipped; whatever else fails is tried again with growing pauses, visible in
 /// `chancery_consumer_failures_total` and as lag.
-pub async fn consume<C: Consumer, D: DeadLetters>(
+async fn follow<C: Consumer, D: DeadLetters>(
     log: Log,
+    partition: u16,
     mut consumer: C,
     dead_letters: Arc<D>,
     cancel: CancellationToken,
@@ -79,11 +127,17 @@ pub async fn consume<C: Consumer, D: DeadLetters>(
     let mut pause = FIRST_PAUSE;
     let mut checkpoint = None;
     while !cancel.is_cancelled() {
-        match advance(&log, &mut consumer, dead_letters.as_ref(), &mut checkpoint, &cancel).await {
+        match advance(&log, partition, &mut consumer, dead_letters.as_ref(), &mut checkpoint, &cancel).await {
             Ok(()) => pause = FIRST_PAUSE,
             Err(error) => {
                 metrics::counter!("chancery_consumer_failures_total", "consumer" => name).increment(1);
-                tracing::warn!(consumer = name, %error, pause_ms = pause.as_millis(), "consumer failed, trying again");
+                tracing::warn!(
+                    consumer = name,
+                    partition,
+                    %error,
+                    pause_ms = pause.as_millis(),
+                    "consumer failed, trying again"
+                );
                 tokio::select! {
                     () = cancel.cancelled() => {}
                     () = tokio::time::sleep(pause) => {}
@@ -97,6 +151,7 @@ pub async fn consume<C: Consumer, D: DeadLetters>(
 
 async fn advance<C: Consumer, D: DeadLetters>(
     log: &Log,
+    partition: u16,
     consumer: &mut C,
     dead_letters: &D,
     checkpoint: &mut Option<Position>,
@@ -104,7 +159,7 @@ async fn advance<C: Consumer, D: DeadLetters>(
 ) -> Result<(), ConsumeError> {
     let after = match *checkpoint {
         Some(position) => position,
-        None => consumer.checkpoint().await?,
+        None => consumer.checkpoint(partition).await?,
     };
     *checkpoint = Some(after);
     report_lag(consumer.name(), log, after);
@@ -112,12 +167,14 @@ async fn advance<C: Consumer, D: DeadLetters>(
         () = cancel.cancelled() => return Ok(()),
         _ = log.wait_beyond(after) => {}
     }
-    let events = log.read(after, BATCH).await.map_err(|error| ConsumeError::Retry(error.to_string()))?;
-    let Some(last) = events.last() else { return Ok(()) };
-    let reached = match consumer.handle(&events).await {
-        Ok(()) => last.position,
+    let page = log.read(after, BATCH).await.map_err(|error| ConsumeError::Retry(error.to_string()))?;
+    if page.reached == after {
+        return Ok(());
+    }
+    let reached = match consumer.handle(&page).await {
+        Ok(()) => page.reached,
         Err(ConsumeError::Poison { position, reason }) => {
-            park(consumer.name(), dead_letters, &events, position, reason).await?;
+            park(consumer.name(), dead_letters, &page.events, position, reason).await?;
             consumer.skip_to(position).await?;
             position
         }
@@ -149,8 +206,12 @@ async fn park<D: DeadLetters>(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52")]
-fn report_lag(consumer: &'static str, log: &Log, position: Position) {
-    metrics::gauge!("chancery_consumer_position", "consumer" => consumer).set(position as f64);
-    metrics::gauge!("chancery_consumer_lag_events", "consumer" => consumer)
-        .set(log.head().saturating_sub(position) as f64);
+fn report_lag(consumer: &'static str, log: &Log, reached: Position) {
+    let partition = partition(reached);
+    let head = place(log.heads().of(partition));
+    let partition = partition.to_string();
+    metrics::gauge!("chancery_consumer_position", "consumer" => consumer, "partition" => partition.clone())
+        .set(place(reached) as f64);
+    metrics::gauge!("chancery_consumer_lag_events", "consumer" => consumer, "partition" => partition)
+        .set(head.saturating_sub(place(reached)) as f64);
 }

@@ -15,6 +15,9 @@ pub enum LogError {
     /// The storage failed. Nothing of this append was acknowledged.
     #[error("the log's storage failed: {0}")]
     Storage(String),
+    /// Kafka or PostgreSQL cannot be reached now. What was being appended may be in the log or not.
+    #[error("the log cannot be reached: {0}")]
+    Unavailable(String),
     /// The log is shut down.
     #[error("the log is closed")]
     Closed,

@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use chancery_domain::Timestamp;
 use chancery_evidence::Sealed;
-use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot, watch};
+use tokio::sync::watch;
 
-use crate::LogError;
-use crate::index::Index;
-use crate::journal::Journal;
-use crate::recent::Recent;
-use crate::writer::{Request, Writer};
-
-/// Place of an event in the log: dense from 1; 0 stands before everything.
-pub type Position = u64;
+use crate::embedded::Embedded;
+use crate::kafka::{Cluster, KafkaLogOptions, Role};
+use crate::position::partition;
+use crate::recent::Held;
+use crate::{Frontier, LogError, LogOptions, Position};
 
 /// Where time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -28,31 +25,6 @@ pub fn system_clock() -> Clock {
     })
 }
 
-/// How a log is opened.
-#[derive(Clone)]
-pub struct LogOptions {
-    /// Events that may wait for the writer before [`LogError::Busy`].
-    pub queue_events: usize,
-    /// Bytes of recent events kept in memory for readers near the end.
-    pub recent_bytes: usize,
-    /// Bytes the identity index may cache.
-    pub index_cache_bytes: u64,
-    /// Where `recorded_at` comes from.
-    pub clock: Clock,
-}
-
-impl std::fmt::Debug for LogOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogOptions").field("queue_events", &self.queue_events).finish_non_exhaustive()
-    }
-}
-
-impl Default for LogOptions {
-    fn default() -> Self {
-        Self { queue_events: 32_768, recent_bytes: 24 << 20, index_cache_bytes: 32 << 20, clock: system_clock() }
-    }
-}
-
 /// An event as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
@@ -62,6 +34,27 @@ pub struct Recorded {
     pub bytes: Arc<str>,
 }
 
+impl Held for Recorded {
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Consecutive events of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Position the page begins after.
+    pub after: Position,
+    /// The events, in order.
+    pub events: Vec<Recorded>,
+    /// Position the page reaches: the last event's, or beyond it where no more event stands. Not before `after`.
+    pub reached: Position,
+}
+
 /// What became of one event of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
@@ -69,7 +62,7 @@ pub enum Appended {
     Created {
         /// Where.
         position: Position,
-        /// Its version in its stream.
+        /// Its version in its stream; 0 for an observation in the Kafka log, which takes no part in versions.
         stream_version: u64,
     },
     /// The same event was there already.
@@ -89,118 +82,132 @@ pub enum Appended {
     },
 }
 
-/// A cheap handle to the log.
-#[derive(Clone)]
-pub struct Log {
-    journal: Journal,
-    recent: Arc<Recent>,
-    requests: mpsc::UnboundedSender<Request>,
-    permits: Arc<Semaphore>,
-    queue_events: usize,
-    head: watch::Receiver<Position>,
-}
+/// The partitions that this process has to work on, as they come and go.
+pub type Assignment = watch::Receiver<Vec<u16>>;
 
-impl std::fmt::Debug for Log {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("head", &self.head()).finish_non_exhaustive()
-    }
+/// A cheap handle to the log.
+#[derive(Debug, Clone)]
+pub struct Log(Engine);
+
+#[derive(Debug, Clone)]
+enum Engine {
+    Embedded(Embedded),
+    Kafka(Cluster),
 }
 
 impl Log {
     /// Most bytes one [`Log::read`] returns.
     pub const READ_BYTES: usize = 8 << 20;
 
-    /// Opens or creates the log in `directory` and brings its index up to the journal's head.
+    /// Opens or creates the embedded log in `directory` and brings its index up to the journal's head.
     pub async fn open(directory: &Path, options: LogOptions) -> Result<Self, LogError> {
-        std::fs::create_dir_all(directory).map_err(|error| LogError::Open(error.to_string()))?;
-        let journal = Journal::open(&directory.join("journal.db")).await?;
-        let last = journal.last().await?;
-        let index = Index::open(&directory.join("index"), options.index_cache_bytes, &journal, last.position).await?;
-        let recent = Arc::new(Recent::new(options.recent_bytes, last.position));
-        let (head_sender, head) = watch::channel(last.position);
-        let (requests, receiver) = mpsc::unbounded_channel();
-        let writer = Writer {
-            journal: journal.clone(),
-            index: Some(index),
-            index_path: directory.join("index"),
-            index_cache_bytes: options.index_cache_bytes,
-            recent: recent.clone(),
-            head: head_sender,
-            clock: options.clock,
-            last,
-        };
-        tokio::spawn(writer.run(receiver));
-        let permits = Arc::new(Semaphore::new(options.queue_events));
-        Ok(Self { journal, recent, requests, permits, queue_events: options.queue_events, head })
+        Ok(Self(Engine::Embedded(Embedded::open(directory, options).await?)))
+    }
+
+    /// Opens the log in Kafka, making what is missing; refuses a topic that could lose events.
+    pub async fn open_kafka(options: KafkaLogOptions) -> Result<Self, LogError> {
+        Ok(Self(Engine::Kafka(Cluster::open(options).await?)))
+    }
+
+    /// What only a log in Kafka has: nodes, leases, the outbox.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        match &self.0 {
+            Engine::Embedded(_) => None,
+            Engine::Kafka(cluster) => Some(cluster),
+        }
     }
 
     /// Appends events in order, each on its own merits. Created ones are durable when this returns.
     ///
-    /// Fails as a whole with [`LogError::Busy`] when too much waits already; nothing was appended then.
+    /// Fails as a whole with [`LogError::Busy`] when too much waits already; nothing was appended then. After
+    /// [`LogError::Unavailable`] some may be in the log: appending them again adds none twice.
     pub async fn append(&self, events: Vec<Sealed>) -> Result<Vec<Appended>, LogError> {
-        self.request(events, None).await
+        match &self.0 {
+            Engine::Embedded(log) => log.append(events).await,
+            Engine::Kafka(log) => log.append(events).await,
+        }
     }
 
     /// Appends one event if its stream stands at `stream_version` (0: the stream must not exist).
     pub async fn append_expecting(&self, event: Sealed, stream_version: u64) -> Result<Appended, LogError> {
-        let outcomes = self.request(vec![event], Some(stream_version)).await?;
-        outcomes.first().copied().ok_or(LogError::Closed)
-    }
-
-    async fn request(&self, events: Vec<Sealed>, expected: Option<u64>) -> Result<Vec<Appended>, LogError> {
-        if events.is_empty() {
-            return Ok(Vec::new());
-        }
-        let wanted = u32::try_from(events.len().min(self.queue_events)).map_err(|_| LogError::Busy)?;
-        let permit = self.permits.clone().try_acquire_many_owned(wanted).map_err(|error| match error {
-            TryAcquireError::NoPermits => LogError::Busy,
-            TryAcquireError::Closed => LogError::Closed,
-        })?;
-        let (reply, answer) = oneshot::channel();
-        let request = Request { events, expected, reply, permit };
-        self.requests.send(request).map_err(|_| LogError::Closed)?;
-        answer.await.map_err(|_| LogError::Closed)?
-    }
-
-    /// The last durable position.
-    pub fn head(&self) -> Position {
-        *self.head.borrow()
-    }
-
-    /// Waits until the log reaches beyond `position` and returns its head. Pends for ever once it is closed.
-    pub async fn wait_beyond(&self, position: Position) -> Position {
-        let mut head = self.head.clone();
-        let reached = head.wait_for(|head| *head > position).await.map(|head| *head);
-        match reached {
-            Ok(head) => head,
-            Err(_) => std::future::pending().await,
+        match &self.0 {
+            Engine::Embedded(log) => log.append_expecting(event, stream_version).await,
+            Engine::Kafka(log) => log.append_expecting(event, stream_version).await,
         }
     }
 
-    /// Reads events after `after` in order: at most `max_events` and about [`Log::READ_BYTES`], at least one
-    /// when there is one.
-    pub async fn read(&self, after: Position, max_events: usize) -> Result<Vec<Recorded>, LogError> {
-        let head = self.head();
-        if after >= head || max_events == 0 {
-            return Ok(Vec::new());
+    /// Number of partitions.
+    pub fn partitions(&self) -> u16 {
+        match &self.0 {
+            Engine::Embedded(_) => 1,
+            Engine::Kafka(log) => log.partitions(),
         }
-        if let Some(events) = self.recent.read(after, max_events, Self::READ_BYTES) {
-            return Ok(events);
-        }
-        self.journal.read(after, head, max_events, Self::READ_BYTES).await
     }
 
-    /// Stops taking appends, finishes those that wait, and closes the files.
+    /// The last positions that can be read here.
+    pub fn heads(&self) -> Frontier {
+        match &self.0 {
+            Engine::Embedded(log) => Frontier::single(log.head()),
+            Engine::Kafka(log) => log.heads(),
+        }
+    }
+
+    /// Waits until everything that was acknowledged anywhere before this call can be read here, and returns the heads.
+    pub async fn barrier(&self) -> Result<Frontier, LogError> {
+        match &self.0 {
+            Engine::Embedded(log) => Ok(Frontier::single(log.head())),
+            Engine::Kafka(log) => log.barrier().await,
+        }
+    }
+
+    /// Waits until the partition of `after` reaches beyond it, and returns its head. Pends for ever once the log is
+    /// closed.
+    pub async fn wait_beyond(&self, after: Position) -> Position {
+        match &self.0 {
+            Engine::Embedded(log) => log.wait_beyond(after).await,
+            Engine::Kafka(log) => log.wait_until(|heads| heads.of(partition(after)) > after).await.of(partition(after)),
+        }
+    }
+
+    /// Waits until any partition reaches beyond `seen`. Pends for ever once the log is closed.
+    pub async fn wait_past(&self, seen: &Frontier) -> Frontier {
+        match &self.0 {
+            Engine::Embedded(log) => Frontier::single(log.wait_beyond(seen.of(0)).await),
+            Engine::Kafka(log) => log.wait_until(|heads| !seen.reaches(heads)).await,
+        }
+    }
+
+    /// Reads events of one partition after `after` in order: at most `max_events` and about [`Log::READ_BYTES`], at
+    /// least one when there is one.
+    pub async fn read(&self, after: Position, max_events: usize) -> Result<Page, LogError> {
+        match &self.0 {
+            Engine::Embedded(log) => log.read(after, max_events).await,
+            Engine::Kafka(log) => log.read(after, max_events).await,
+        }
+    }
+
+    /// The partitions this process has to work on in a role: all of them in the embedded log, a share of them where
+    /// several nodes divide the work.
+    pub fn assignment(&self, role: Role) -> Result<Assignment, LogError> {
+        match &self.0 {
+            Engine::Embedded(_) => Ok(watch::channel(vec![0]).1),
+            Engine::Kafka(log) => log.assignment(role),
+        }
+    }
+
+    /// Whether this process is the one that may do `work` now, which only one may do at a time.
+    pub async fn leads(&self, work: &'static str) -> Result<bool, LogError> {
+        match &self.0 {
+            Engine::Embedded(_) => Ok(true),
+            Engine::Kafka(log) => log.leads(work).await,
+        }
+    }
+
+    /// Stops taking appends, finishes those that wait, and closes files and connections.
     pub async fn close(&self) {
-        let (reply, answer) = oneshot::channel();
-        if let Ok(permit) = self.permits.clone().acquire_owned().await {
-            self.permits.close();
-            let last = Request { events: Vec::new(), expected: None, reply, permit };
-            if self.requests.send(last).is_ok() {
-                // The writer answers when everything before this request is durable.
-                answer.await.ok();
-            }
+        match &self.0 {
+            Engine::Embedded(log) => log.close().await,
+            Engine::Kafka(log) => log.close().await,
         }
-        self.journal.close().await;
     }
 }

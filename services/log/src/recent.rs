@@ -1,56 +1,72 @@
-//! The last events in memory, so that the consumers that follow the log's end do not each read them from disk.
+//! The last events of a partition in memory, so that the consumers that follow the log's end do not each read them
+//! from where they are kept.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use crate::handle::{Position, Recorded};
+use crate::Position;
+
+/// What can be kept in memory.
+pub(crate) trait Held: Clone {
+    fn position(&self) -> Position;
+    fn size(&self) -> usize;
+}
 
 /// A ring of the newest events, bounded in bytes.
 #[derive(Debug)]
-pub(crate) struct Recent {
+pub(crate) struct Recent<T> {
     limit: usize,
-    ring: Mutex<Ring>,
+    ring: Mutex<Ring<T>>,
 }
 
 #[derive(Debug)]
-struct Ring {
-    /// Position before the first event held.
+struct Ring<T> {
+    /// Everything after this position, up to the end of the ring, is held.
     before: Position,
-    events: VecDeque<Arc<str>>,
+    events: VecDeque<T>,
     bytes: usize,
 }
 
-impl Recent {
-    pub(crate) fn new(limit: usize, head: Position) -> Self {
-        Self { limit, ring: Mutex::new(Ring { before: head, events: VecDeque::new(), bytes: 0 }) }
+impl<T: Held> Recent<T> {
+    pub(crate) fn new(limit: usize, before: Position) -> Self {
+        Self { limit, ring: Mutex::new(Ring { before, events: VecDeque::new(), bytes: 0 }) }
     }
 
     /// Adds events that follow those held.
-    pub(crate) fn extend(&self, events: impl Iterator<Item = Arc<str>>) {
+    pub(crate) fn extend(&self, events: impl IntoIterator<Item = T>) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
-            ring.bytes += event.len();
+            ring.bytes += event.size();
             ring.events.push_back(event);
         }
         while ring.bytes > self.limit {
             let Some(oldest) = ring.events.pop_front() else { break };
-            ring.bytes -= oldest.len();
-            ring.before += 1;
+            ring.bytes -= oldest.size();
+            ring.before = oldest.position();
         }
     }
 
-    /// Events after `after`, if they are all still held.
-    pub(crate) fn read(&self, after: Position, max_events: usize, max_bytes: usize) -> Option<Vec<Recorded>> {
+    /// Events after `after` up to `until`, if they are all still held.
+    pub(crate) fn read(
+        &self,
+        after: Position,
+        until: Position,
+        max_events: usize,
+        max_bytes: usize,
+    ) -> Option<Vec<T>> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let skipped = usize::try_from(after.checked_sub(ring.before)?).ok()?;
+        if after < ring.before {
+            return None;
+        }
+        let first = ring.events.partition_point(|event| event.position() <= after);
         let mut bytes = 0;
         let mut events = Vec::new();
-        for (position, event) in (after + 1..).zip(ring.events.range(skipped.min(ring.events.len())..)) {
-            if events.len() == max_events || (bytes > 0 && bytes + event.len() > max_bytes) {
+        for event in ring.events.range(first..).take_while(|event| event.position() <= until) {
+            if events.len() == max_events || (bytes > 0 && bytes + event.size() > max_bytes) {
                 break;
             }
-            bytes += event.len();
-            events.push(Recorded { position, bytes: event.clone() });
+            bytes += event.size();
+            events.push(event.clone());
         }
         Some(events)
     }

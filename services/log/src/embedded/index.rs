@@ -9,9 +9,8 @@ use chancery_domain::Event;
 use chancery_evidence::{ContentDigest, Identity, Sealed};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
-use crate::LogError;
-use crate::handle::{Position, Recorded};
-use crate::journal::Journal;
+use super::journal::Journal;
+use crate::{LogError, Position, Recorded};
 
 const APPLIED: &str = "applied";
 

@@ -9,11 +9,10 @@ use chancery_domain::Event;
 use chancery_evidence::{Identity, Sealed, timeless_digest};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
-use crate::LogError;
-use crate::handle::{Appended, Clock, Position};
-use crate::index::{Additions, Entry, Index};
-use crate::journal::{Journal, Last};
+use super::index::{Additions, Entry, Index};
+use super::journal::{Journal, Last};
 use crate::recent::Recent;
+use crate::{Appended, Clock, LogError, Position, Recorded};
 
 /// Most events of one commit.
 const GROUP_EVENTS: usize = 4096;
@@ -34,7 +33,7 @@ pub(crate) struct Writer {
     pub(crate) index: Option<Index>,
     pub(crate) index_path: PathBuf,
     pub(crate) index_cache_bytes: u64,
-    pub(crate) recent: Arc<Recent>,
+    pub(crate) recent: Arc<Recent<Recorded>>,
     pub(crate) head: watch::Sender<Position>,
     pub(crate) clock: Clock,
     pub(crate) last: Last,
@@ -115,13 +114,15 @@ impl Writer {
 
     fn acknowledge(&mut self, group: Group, begun: Instant) {
         let count = group.rows.len() as u64;
+        let first = self.last.position + 1;
         self.last.position += count;
         let additions = Additions {
             identities: group.identities.into_iter().collect(),
             streams: group.streams.into_iter().collect(),
         };
         if count > 0 {
-            self.recent.extend(group.rows.into_iter());
+            let rows = (first..).zip(group.rows);
+            self.recent.extend(rows.map(|(position, bytes)| Recorded { position, bytes }));
             self.head.send_replace(self.last.position);
         }
         for mut reply in group.replies {
@@ -151,7 +152,7 @@ impl Writer {
         let unknown = self.journal.read(self.last.position, last.position, usize::MAX, usize::MAX).await?;
         if !unknown.is_empty() {
             tracing::warn!(events = unknown.len(), "events of a commit that failed are in the journal all the same");
-            self.recent.extend(unknown.into_iter().map(|recorded| recorded.bytes));
+            self.recent.extend(unknown);
         }
         self.last = last;
         self.head.send_replace(last.position);

@@ -10,8 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
-use crate::LogError;
-use crate::handle::{Position, Recorded};
+use crate::{LogError, Position, Recorded};
 
 /// Rows of one INSERT statement; a group is written in as few of these as possible, and the few sizes keep
 /// SQLite's statement cache hot.

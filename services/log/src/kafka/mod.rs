@@ -1,0 +1,1 @@
+//! The log in Apache Kafka, with a PostgreSQL database beside it.
