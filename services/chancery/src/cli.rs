@@ -77,6 +77,9 @@ pub(crate) struct ServeArguments {
     /// Where data is kept.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_directory: Option<String>,
+    /// What this node of a cluster does: gateway, projector, archiver, sealer, exporter, relay.
+    #[arg(long, value_name = "ROLE,…")]
+    pub(crate) roles: Option<String>,
     /// Fill an empty log with a company of so many people.
     #[arg(long, value_name = "N")]
     pub(crate) demo_users: Option<usize>,
@@ -140,9 +143,9 @@ pub(crate) enum AuditCommand {
         /// Filter.
         #[arg(default_value = "")]
         query: String,
-        /// Position after which to begin.
+        /// Id of the message after which to begin; 0 is the log's beginning.
         #[arg(long)]
-        from: Option<u64>,
+        from: Option<String>,
     },
     /// Count events.
     #[command(

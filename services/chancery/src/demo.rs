@@ -9,7 +9,7 @@ use chancery_domain::Timestamp;
 use chancery_evidence::Sealed;
 use chancery_gateway::new_token;
 use chancery_log::{Log, LogError, system_clock};
-use chancery_state::{Decisions, State};
+use chancery_state::Decisions;
 
 use crate::failure::{Doing, Failure};
 use crate::serve::create_admin;
@@ -31,17 +31,15 @@ impl Demo {
         &self,
         directory: &Path,
         log: &Log,
-        state: &State,
         decisions: &Decisions,
     ) -> Result<String, Failure> {
         let file = directory.join("demo-token");
         if let Ok(token) = std::fs::read_to_string(&file) {
             return Ok(token.trim().to_owned());
         }
-        if log.head() == 0 {
+        if log.heads().total() == 0 {
             self.fill(log).await?;
         }
-        state.caught_up(0).await.ok();
         let token = new_token();
         create_admin(decisions, token.id.clone(), token.secret_sha256.clone(), "demo").await?;
         let mut out = std::fs::OpenOptions::new()
@@ -66,7 +64,7 @@ impl Demo {
             }
         }
         append(log, batch).await?;
-        terminal::line(&format!("{} events are in the log.", log.head()));
+        terminal::line(&format!("{} events are in the log.", log.heads().total()));
         Ok(())
     }
 }

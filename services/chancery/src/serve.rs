@@ -1,5 +1,6 @@
-//! `chancery serve`: opens log, state and lake in one data directory, serves, and shuts down in order.
+//! `chancery serve`: opens log, state and lake, does what the roles of this node say, and shuts down in order.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::net::TcpListener;
@@ -12,14 +13,14 @@ use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
 use chancery_intake::Inbound;
 use chancery_lake::{Lake, LakeOptions};
-use chancery_log::{Log, LogOptions, consume, system_clock};
+use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock};
 use chancery_state::{Decisions, Projector, State};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, LogEngine};
 use crate::failure::{Doing, Failure};
 use crate::{demo, telemetry, terminal};
 
@@ -30,30 +31,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>) -> Result<(), Failure> {
     telemetry::start(&configuration);
     let directory = &configuration.data_directory;
-    let _owner = own(directory)?;
+    let _owner = match configuration.log {
+        LogEngine::Sqlite => Some(own(directory)?),
+        LogEngine::Kafka(_) => None,
+    };
     let listener =
         TcpListener::bind(&configuration.address).doing(&format!("listening on {}", configuration.address))?;
     let address = listener.local_addr().doing("listening")?;
     let metrics = metrics_recorder().doing("starting the metrics")?;
 
-    let log_options = LogOptions { queue_events: configuration.queue_events, ..LogOptions::default() };
-    let log = Log::open(&directory.join("log"), log_options).await.doing("opening the log")?;
+    let log = open_log(&configuration, configuration.roles.clone()).await?;
     let state = open_state(&configuration, &log).await?;
-    let lake = Lake::open(&directory.join("lake"), log.clone(), lake_options(&configuration))
+    let lake = Lake::open(lake_place(&configuration)?, log.clone(), lake_options(&configuration))
         .await
         .doing("opening the lake")?;
-
     let consumers = CancellationToken::new();
-    let projector =
-        tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), consumers.clone()));
-    let archiver = {
-        let (lake, cancel) = (lake.clone(), consumers.clone());
-        tokio::spawn(async move { lake.run(cancel).await })
-    };
+    let working = work(&configuration.roles, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
-    state.caught_up(log.head()).await.ok();
+    state.caught_up(&log.heads()).await.ok();
     let demo_token = match &demo {
-        Some(demo) => Some(demo.prepare(directory, &log, &state, &decisions).await?),
+        Some(demo) => Some(demo.prepare(directory, &log, &decisions).await?),
         None => None,
     };
     let setup = first_admin(&configuration, &state, &decisions, demo.is_none()).await?;
@@ -65,6 +62,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
             max_batch_events: configuration.max_batch_events,
             query_timeout: configuration.query_timeout,
             max_rows: configuration.max_rows,
+            serves_api: configuration.roles.contains(&Role::Gateway),
         },
         metrics,
         system_clock(),
@@ -72,12 +70,15 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     );
     let http = CancellationToken::new();
     let inbound = follow_kafka(&configuration, &log, &http).await?;
+    let draining = gateway.draining.clone();
     let server = tokio::spawn(chancery_gateway::serve(listener, gateway, http.clone()));
-    tracing::info!(%address, data = %directory.display(), head = log.head(), "serving");
+    tracing::info!(%address, node = configuration.node, head = log.heads().total(), "serving");
     greet(&address.to_string(), setup.as_deref(), demo_token.as_deref());
 
     wait_for_signal().await?;
     tracing::info!("shutting down");
+    draining.cancel();
+    tokio::time::sleep(configuration.drain).await;
     http.cancel();
     server.await.doing("stopping the server")?.doing("serving")?;
     if let Some(inbound) = inbound {
@@ -85,8 +86,9 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     }
     let orderly = async {
         consumers.cancel();
-        projector.await.ok();
-        archiver.await.ok();
+        for task in working {
+            task.await.ok();
+        }
         log.close().await;
         state.close().await;
     };
@@ -96,12 +98,46 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     Ok(())
 }
 
+/// Opens the log, for a node with these roles.
+pub(crate) async fn open_log(configuration: &Configuration, roles: BTreeSet<Role>) -> Result<Log, Failure> {
+    let opened = match &configuration.log {
+        LogEngine::Sqlite => {
+            let options = LogOptions { queue_events: configuration.queue_events, ..LogOptions::default() };
+            Log::open(&configuration.data_directory.join("log"), options).await
+        }
+        LogEngine::Kafka(options) => Log::open_kafka(KafkaLogOptions { roles, ..options.clone() }).await,
+    };
+    opened.doing("opening the log")
+}
+
+/// Starts what the roles of this node say.
+fn work(
+    roles: &BTreeSet<Role>,
+    log: &Log,
+    state: &State,
+    lake: &Lake,
+    cancel: &CancellationToken,
+) -> Result<Vec<JoinHandle<()>>, Failure> {
+    let mut working = Vec::new();
+    if roles.contains(&Role::Projector) {
+        let assignment = log.assignment(Role::Projector).doing("joining the projectors")?;
+        let (projector, dead_letters) = (Projector::new(state.clone()), Arc::new(state.clone()));
+        working.push(tokio::spawn(consume(log.clone(), projector, dead_letters, assignment, cancel.clone())));
+    }
+    let archives = roles.contains(&Role::Archiver);
+    if archives || roles.contains(&Role::Gateway) {
+        let (lake, cancel) = (lake.clone(), cancel.clone());
+        working.push(tokio::spawn(async move { lake.run(cancel, archives).await }));
+    }
+    Ok(working)
+}
+
 async fn open_state(configuration: &Configuration, log: &Log) -> Result<State, Failure> {
-    let state = State::open(&configuration.database, system_clock()).await.doing("opening the state")?;
-    let (applied, head) = (state.applied(), log.head());
-    if applied > head {
+    let state = State::open(&configuration.database, log, system_clock()).await.doing("opening the state")?;
+    let (applied, heads) = (state.applied(), log.barrier().await.doing("opening the log")?);
+    if !heads.reaches(&applied) {
         return Err(Failure::failed(format!(
-            "the state has seen position {applied} and the log ends at {head}: it is another log's; \
+            "the state has seen position {applied} and the log ends at {heads}: it is another log's; \
              `chancery state rebuild` makes it this one's"
         )));
     }
@@ -168,13 +204,17 @@ async fn first_admin(
     if let Some(token) = &configuration.setup_token {
         let parts = token.strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
         let (id, secret) = parts.ok_or_else(|| Failure::usage("`setup.token` must be `chy_<id>_<secret>`"))?;
-        if state.token(id).is_none() {
+        if state.token(id).await.doing("reading tokens")?.is_none() {
             let secret_sha256 = format!("{:x}", Sha256::digest(secret.as_bytes()));
-            create_admin(decisions, id.to_owned(), secret_sha256, "configured").await?;
+            let made = create_admin(decisions, id.to_owned(), secret_sha256, "configured").await;
+            // Another node that starts now may have made it.
+            if made.is_err() && state.token(id).await.doing("reading tokens")?.is_none() {
+                made?;
+            }
         }
         return Ok(None);
     }
-    let needed = draw && !decisions.has_admin(system_clock()());
+    let needed = draw && !decisions.has_admin(system_clock()()).await.doing("reading tokens")?;
     Ok(needed.then(|| new_token().text.replacen("chy_", "setup_", 1)))
 }
 

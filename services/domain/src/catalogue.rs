@@ -55,6 +55,8 @@ pub enum Payload {
     Policy(events::policy::PolicyEvent),
     /// Runners and jobs.
     Runner(events::runners::RunnerEvent),
+    /// Nodes of a cluster.
+    Node(events::nodes::NodeEvent),
     /// The audit trail's own life.
     Audit(events::audit::AuditEvent),
     /// A type this version does not know: kept, archived, searched, and skipped by projections.
@@ -71,6 +73,7 @@ pub fn all() -> impl Iterator<Item = &'static TypeInfo> {
         events::quotas::TYPES,
         events::policy::TYPES,
         events::runners::TYPES,
+        events::nodes::TYPES,
         events::audit::TYPES,
     ]
     .into_iter()
@@ -127,6 +130,9 @@ pub fn decode(event: &Event) -> Result<Payload, PayloadError> {
     }
     if let Some(payload) = events::runners::RunnerEvent::decode(name, &data) {
         return payload.map(Payload::Runner);
+    }
+    if let Some(payload) = events::nodes::NodeEvent::decode(name, &data) {
+        return payload.map(Payload::Node);
     }
     if let Some(payload) = events::audit::AuditEvent::decode(name, &data) {
         return payload.map(Payload::Audit);

@@ -76,6 +76,15 @@ impl Sealed {
         &self.stream
     }
 
+    /// The name of that stream, as JSON writes it.
+    pub fn stream_name(&self) -> &str {
+        // Behind the stream's name follows its version: no later member, and no quote inside a text, can be mistaken.
+        let before = self.bytes.get(..self.stream_version).unwrap_or_default();
+        let text = std::str::from_utf8(before).unwrap_or_default();
+        let name = text.strip_suffix("\",\"stream_version\":").unwrap_or_default();
+        name.rfind(",\"stream\":\"").map_or("", |at| &name[at + ",\"stream\":\"".len()..])
+    }
+
     /// The canonical bytes with the log's own knowledge filled in.
     pub fn stamp(mut self, recorded_at: Timestamp, stream_version: u64) -> Vec<u8> {
         let digits = stream_version.to_string();
@@ -157,7 +166,9 @@ mod tests {
         fn stamping_equals_serialising_the_stamped_event(text in "\\PC{1,40}|.*recorded_at.*", version in 1..=validate::MAX_INTEGER, micros in 0..=Timestamp::MAX.as_micros()) {
             let event = event(&text);
             let recorded_at = Timestamp::from_micros(micros).unwrap();
-            let stamped = Sealed::new(&event).unwrap().stamp(recorded_at, version);
+            let sealed = Sealed::new(&event).unwrap();
+            prop_assert_eq!(sealed.stream_name(), "user/1");
+            let stamped = sealed.stamp(recorded_at, version);
             let expected = canonical_bytes(&Event { recorded_at, stream_version: version, ..event }).unwrap();
             let stamped = String::from_utf8(stamped).unwrap();
             prop_assert_eq!(event_type(&stamped), Some("user.suspended"));

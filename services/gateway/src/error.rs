@@ -134,6 +134,10 @@ impl From<LogError> for ApiError {
             LogError::Busy => Self::Busy,
             LogError::Full => Self::Unavailable("no space is left for the log; nothing was written".to_owned()),
             LogError::Closed => Self::Unavailable("the server is shutting down".to_owned()),
+            LogError::Unavailable(cause) => {
+                tracing::warn!(cause, "the log cannot be reached");
+                Self::Unavailable("the log cannot be reached now; send again what was not acknowledged".to_owned())
+            }
             LogError::Open(cause) | LogError::Storage(cause) => {
                 tracing::error!(cause, "the log failed");
                 Self::Unavailable("the log's storage failed; nothing was acknowledged".to_owned())

@@ -8,6 +8,9 @@ use chancery_lake::Lake;
 use chancery_log::{Clock, Log};
 use chancery_state::{Decisions, State};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ApiError;
 
 /// Limits.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub struct Settings {
     pub query_timeout: Duration,
     /// Most rows of a SQL answer.
     pub max_rows: usize,
+    /// Whether this node serves the API; it tells its health and metrics anyway.
+    pub serves_api: bool,
 }
 
 impl Default for Settings {
@@ -29,6 +34,7 @@ impl Default for Settings {
             max_batch_events: 10_000,
             query_timeout: Duration::from_mins(1),
             max_rows: 10_000,
+            serves_api: true,
         }
     }
 }
@@ -48,10 +54,14 @@ pub struct Gateway {
     pub settings: Settings,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
+    /// Cancelled when the node is about to stop: it is not ready from then on, and still answers.
+    pub draining: CancellationToken,
     /// Lower-case hex SHA-256 of the one-time set-up token, until it is used.
     pub setup: Mutex<Option<String>>,
     /// Bounds how many refusals become events.
     pub(crate) refusals: Limiter,
+    /// When it was last asked whether what this node needs answers, and what came out.
+    checked: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
     clock: SharedClock,
 }
 
@@ -81,10 +91,32 @@ impl Gateway {
             lake,
             settings,
             metrics,
+            draining: CancellationToken::new(),
             setup: Mutex::new(setup),
             refusals,
+            checked: tokio::sync::Mutex::default(),
             clock: SharedClock(clock),
         })
+    }
+
+    /// Whether the services this node needs answer, asked at most once a second.
+    pub(crate) async fn check(&self) -> Result<(), ApiError> {
+        let mut last = self.checked.lock().await;
+        if let Some((at, outcome)) = &*last
+            && at.elapsed() < Duration::from_secs(1)
+        {
+            return outcome.clone().map_err(ApiError::Unavailable);
+        }
+        let check = async {
+            match self.log.cluster() {
+                Some(cluster) => cluster.check().await.map_err(|error| error.to_string()),
+                None => self.state.check().await.map_err(|error| error.to_string()),
+            }
+        };
+        let patience = tokio::time::timeout(Duration::from_secs(2), check).await;
+        let outcome = patience.unwrap_or_else(|_| Err("what this node needs does not answer".to_owned()));
+        *last = Some((Instant::now(), outcome.clone()));
+        outcome.map_err(ApiError::Unavailable)
     }
 
     /// The time.

@@ -223,7 +223,7 @@ async fn append(
                 },
                 Some(Appended::Conflict { position }) => {
                     let record = gateway.event("audit.event.rejected", caller, Resource::new("event", &event.id));
-                    conflicts.push(chancery_intake::rejection(record, &event, position));
+                    conflicts.push(chancery_log::rejection(record, &event, position));
                     let reason = "another event has this source and id";
                     rejected(index, id, Some(position), Violation::new("/id", reason))
                 }

@@ -79,9 +79,14 @@ async fn admit(
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
     let anonymous = Caller { actor: actor(request, None), request_id: request_id.to_owned() };
     let Some(route) = route else { return Ok(anonymous) };
+    if !gateway.settings.serves_api && !route.is_about_the_node() {
+        return Err(ApiError::NotFound("this node does not serve the API; its roles have no `gateway`".to_owned()));
+    }
     let Access::Token(scope) = route.access else { return Ok(anonymous) };
-    match authorize(gateway, request, scope) {
+    match authorize(gateway, request, scope).await {
         Ok(token) => Ok(Caller { actor: actor(request, Some(&token)), request_id: request_id.to_owned() }),
+        // Who asks is not known: nobody was refused.
+        Err((error @ ApiError::Unavailable(_), _)) => Err(error),
         Err((error, presented)) => {
             record_refusal(gateway, request, &anonymous, scope, presented, &error).await;
             Err(error)
@@ -90,7 +95,11 @@ async fn admit(
 }
 
 /// The token that allows the scope, or why there is none and the id that was presented.
-fn authorize(gateway: &Gateway, request: &HttpRequest, scope: Scope) -> Result<Token, (ApiError, Option<String>)> {
+async fn authorize(
+    gateway: &Gateway,
+    request: &HttpRequest,
+    scope: Scope,
+) -> Result<Token, (ApiError, Option<String>)> {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(presented) = header.and_then(|value| value.strip_prefix("Bearer ")) else {
         return Err((ApiError::Unauthenticated("send `Authorization: Bearer chy_…`".to_owned()), None));
@@ -99,7 +108,7 @@ fn authorize(gateway: &Gateway, request: &HttpRequest, scope: Scope) -> Result<T
         |id: Option<&str>| (ApiError::Unauthenticated("the token is not valid".to_owned()), id.map(str::to_owned));
     let parts = presented.trim().strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
     let (id, secret) = parts.ok_or_else(|| invalid(None))?;
-    let token = gateway.state.token(id).ok_or_else(|| invalid(Some(id)))?;
+    let token = gateway.state.token(id).await.map_err(|error| (error.into(), None))?.ok_or_else(|| invalid(Some(id)))?;
     let digest = format!("{:x}", Sha256::digest(secret.as_bytes()));
     if !bool::from(digest.as_bytes().ct_eq(token.secret_sha256.as_bytes())) {
         return Err(invalid(Some(id)));

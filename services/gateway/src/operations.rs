@@ -1,10 +1,14 @@
 //! Health, metrics, and the description of the API.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web};
+use chancery_log::{partition, place};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use utoipa::OpenApi;
 
+use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::{audit, ingest, resources, tokens};
 
@@ -27,15 +31,61 @@ pub(crate) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-/// The service can take and answer requests.
+/// The service can take and answer requests: it is not stopping, what it needs answers, and the state is not far
+/// behind the log.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200), (status = 503)))]
 pub(crate) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
-    let head = gateway.log.head();
-    let lag = head.saturating_sub(gateway.state.applied());
-    let ready = lag <= READY_LAG;
+    let (heads, applied) = (gateway.log.heads(), gateway.state.applied());
+    let lag = heads.ahead_of(&applied);
+    let reason = match gateway.check().await {
+        _ if gateway.draining.is_cancelled() => Some("it is stopping".to_owned()),
+        Err(error) => Some(error.to_string()),
+        Ok(()) if lag > READY_LAG => Some("the state is far behind the log".to_owned()),
+        Ok(()) => None,
+    };
+    let watermark = gateway.lake.status().watermark;
+    let detail = json!({
+        "ready": reason.is_none(), "reason": reason, "head": heads.total(), "projector_lag": lag,
+        "lake_watermark": watermark,
+    });
+    match reason {
+        None => HttpResponse::Ok().json(detail),
+        Some(_) => HttpResponse::ServiceUnavailable().json(detail),
+    }
+}
+
+/// The nodes of the cluster with their versions, roles and partitions, and how far each partition is. An embedded
+/// installation is one node.
+#[utoipa::path(get, path = "/api/v1/cluster", tag = "operations", responses((status = 200), (status = 401), (status = 403), (status = 503)))]
+pub(crate) async fn cluster(gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
     let lake = gateway.lake.status();
-    let detail = json!({ "ready": ready, "head": head, "projector_lag": lag, "lake_watermark": lake.watermark });
-    if ready { HttpResponse::Ok().json(detail) } else { HttpResponse::ServiceUnavailable().json(detail) }
+    let consumers = gateway.state.consumers().await?;
+    let heads = gateway.log.heads();
+    let partitions: Vec<_> = heads
+        .positions()
+        .map(|head| {
+            let lag = consumers.iter().map(|consumer| {
+                let lag = place(head).saturating_sub(place(consumer.reached.of(partition(head))));
+                (consumer.name.clone(), lag)
+            });
+            let archived = place(lake.reached.of(partition(head)));
+            let lag: BTreeMap<_, _> = lag.chain([("archiver".to_owned(), place(head).saturating_sub(archived))]).collect();
+            json!({ "partition": partition(head), "head": place(head), "lag": lag })
+        })
+        .collect();
+    let status = match gateway.log.cluster() {
+        Some(cluster) => Some(cluster.status().await?),
+        None => None,
+    };
+    Ok(HttpResponse::Ok().json(json!({
+        "profile": if status.is_some() { "cluster" } else { "embedded" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "nodes": status.as_ref().map(|status| &status.nodes),
+        "relay": status.as_ref().and_then(|status| status.relay.as_ref()),
+        "outbox": status.as_ref().map(|status| status.outbox),
+        "arrived": status.as_ref().map(|status| &status.partitions),
+        "partitions": partitions,
+    })))
 }
 
 /// Metrics in Prometheus' text format.
@@ -64,6 +114,7 @@ pub fn openapi() -> String {
     paths(
         healthz,
         readyz,
+        cluster,
         metrics,
         openapi_document,
         tokens::setup,

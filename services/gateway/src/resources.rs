@@ -1,6 +1,7 @@
 //! Current state: users, groups, templates, workspaces, sessions; consumers and what they parked.
 
 use actix_web::{HttpResponse, web};
+use chancery_log::Frontier;
 use chancery_state::ResourceKind;
 use serde::Deserialize;
 use serde_json::json;
@@ -27,7 +28,7 @@ async fn page(gateway: &Gateway, kind: ResourceKind, page: &Page) -> Result<Http
     }
     let rows = gateway.state.list(kind, page.after.as_deref(), limit).await?;
     let next = rows.last().filter(|_| rows.len() == limit).and_then(|row| row.get("id").cloned());
-    Ok(HttpResponse::Ok().json(json!({ "items": rows, "next": next, "position": gateway.state.applied() })))
+    Ok(HttpResponse::Ok().json(json!({ "items": rows, "next": next, "position": gateway.state.applied().to_string() })))
 }
 
 /// Users.
@@ -69,22 +70,17 @@ pub(crate) async fn lake(gateway: web::Data<Gateway>) -> HttpResponse {
 /// How far each consumer is.
 #[utoipa::path(get, path = "/api/v1/consumers", tag = "operations", responses((status = 200), (status = 401), (status = 403)))]
 pub(crate) async fn consumers(gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
-    let head = gateway.log.head();
-    let mut rows: Vec<_> = gateway
-        .state
-        .consumers()
-        .await?
-        .into_iter()
-        .map(|status| {
-            let lag = head.saturating_sub(status.position);
-            json!({"name": status.name, "position": status.position, "lag": lag, "dead_letters": status.dead_letters})
+    let heads = gateway.log.heads();
+    let row = |name: &str, reached: &Frontier, dead_letters: u64| {
+        json!({
+            "name": name, "position": reached.total(), "lag": heads.ahead_of(reached), "dead_letters": dead_letters,
         })
-        .collect();
-    let watermark = gateway.lake.watermark();
-    rows.push(
-        json!({"name": "archiver", "position": watermark, "lag": head.saturating_sub(watermark), "dead_letters": 0}),
-    );
-    Ok(HttpResponse::Ok().json(json!({ "head": head, "items": rows })))
+    };
+    let consumers = gateway.state.consumers().await?;
+    let mut rows: Vec<_> =
+        consumers.iter().map(|consumer| row(&consumer.name, &consumer.reached, consumer.dead_letters)).collect();
+    rows.push(row("archiver", &gateway.lake.status().reached, 0));
+    Ok(HttpResponse::Ok().json(json!({ "head": heads.total(), "items": rows })))
 }
 
 /// Which part of the dead letters.

@@ -32,7 +32,7 @@ const fn token(method: &'static str, path: &'static str, scope: Scope) -> Route 
 }
 
 /// Every operation of the API.
-pub(crate) const ROUTES: [Route; 23] = [
+pub(crate) const ROUTES: [Route; 24] = [
     public("GET", "/healthz"),
     public("GET", "/readyz"),
     public("GET", "/api/openapi.json"),
@@ -51,6 +51,7 @@ pub(crate) const ROUTES: [Route; 23] = [
     token("GET", "/api/v1/workspaces", Scope::Read),
     token("GET", "/api/v1/sessions", Scope::Read),
     token("GET", "/api/v1/lake", Scope::Read),
+    token("GET", "/api/v1/cluster", Scope::Admin),
     token("GET", "/api/v1/consumers", Scope::Admin),
     token("GET", "/api/v1/dead-letters", Scope::Admin),
     token("GET", "/api/v1/tokens", Scope::Admin),
@@ -62,6 +63,13 @@ pub(crate) const ROUTES: [Route; 23] = [
 pub(crate) fn find(method: &str, pattern: &str) -> Option<&'static Route> {
     let method = if method == "HEAD" { "GET" } else { method };
     ROUTES.iter().find(|route| route.method == method && route.path == pattern)
+}
+
+impl Route {
+    /// Whether every node answers it, whatever it does.
+    pub(crate) fn is_about_the_node(self) -> bool {
+        matches!(self.path, "/healthz" | "/readyz" | "/metrics" | "/api/v1/cluster" | "/api/openapi.json")
+    }
 }
 
 /// Registers every operation.
@@ -85,6 +93,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/workspaces", web::get().to(resources::workspaces)))
         .service(only_get("/api/v1/sessions", web::get().to(resources::sessions)))
         .service(only_get("/api/v1/lake", web::get().to(resources::lake)))
+        .service(only_get("/api/v1/cluster", web::get().to(operations::cluster)))
         .service(only_get("/api/v1/consumers", web::get().to(resources::consumers)))
         .service(only_get("/api/v1/dead-letters", web::get().to(resources::dead_letters)))
         .service(

@@ -96,8 +96,9 @@ pub(crate) struct SetupRequest {
 
 /// Every token, without its secret.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses((status = 200, body = Vec<TokenView>), (status = 401), (status = 403)))]
-pub(crate) async fn list(gateway: web::Data<Gateway>) -> HttpResponse {
-    HttpResponse::Ok().json(gateway.state.tokens().into_iter().map(TokenView::of).collect::<Vec<_>>())
+pub(crate) async fn list(gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
+    let tokens = gateway.state.tokens().await?;
+    Ok(HttpResponse::Ok().json(tokens.into_iter().map(TokenView::of).collect::<Vec<_>>()))
 }
 
 /// Makes a token and shows it, once.
@@ -133,6 +134,10 @@ pub(crate) async fn setup(
     caller: web::ReqData<Caller>,
     request: web::Json<SetupRequest>,
 ) -> Result<HttpResponse, ApiError> {
+    // In a cluster every node has drawn a set-up token; the first that is used makes the others void.
+    if gateway.decisions.has_admin(gateway.now()).await? {
+        gateway.setup.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    }
     let given = format!("{:x}", Sha256::digest(request.setup_token.as_bytes()));
     let taken = {
         let mut expected = gateway.setup.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -159,8 +164,8 @@ async fn make(
     let drawn = new_token();
     let command = CreateToken { id: drawn.id.clone(), name, secret_sha256: drawn.secret_sha256, scopes, expires_at };
     gateway.decisions.create_token(command, context(gateway, caller)).await?;
-    let token =
-        gateway.state.token(&drawn.id).ok_or_else(|| ApiError::Internal("a new token is not there".to_owned()))?;
+    let token = gateway.state.token(&drawn.id).await?;
+    let token = token.ok_or_else(|| ApiError::Internal("a new token is not there".to_owned()))?;
     Ok(HttpResponse::Created().json(TokenView { token: Some(drawn.text), ..TokenView::of(token) }))
 }
 

@@ -1,11 +1,9 @@
 //! Events on their way in.
 
 use chancery_domain::cloudevents::CloudEvent;
-use chancery_domain::events::audit::EventRejected;
 use chancery_domain::validate::Violation;
 use chancery_domain::{Event, OWN_SOURCE, Timestamp};
 use chancery_evidence::Sealed;
-use sha2::{Digest, Sha256};
 
 /// An event as it came, ready for the log or with what is wrong with it.
 #[derive(Debug)]
@@ -44,19 +42,4 @@ impl Arrival {
     pub fn unreadable(violation: Violation) -> Self {
         Self { id: None, sealed: Err(violation) }
     }
-}
-
-/// Someone sent other content under a taken id: that is worth an event of its own. `record` is an
-/// `audit.event.rejected` without its particulars; `position` is where the other event stands.
-pub fn rejection(mut record: Event, refused: &Event, position: u64) -> Event {
-    let bytes = serde_json::to_vec(refused).unwrap_or_default();
-    record.reason = Some("another event has this source and id".to_owned());
-    record.data = serde_json::json!(EventRejected {
-        event_id: refused.id.clone(),
-        event_source: refused.source.clone(),
-        event_type: refused.event_type.clone(),
-        position,
-        refused_sha256: format!("{:x}", Sha256::digest(bytes)),
-    });
-    record
 }

@@ -8,7 +8,7 @@ use chancery_domain::cloudevents::CloudEvent;
 use chancery_domain::validate::Violation;
 use chancery_domain::{Actor, ActorKind, Event, OWN_SOURCE, Resource, Timestamp};
 use chancery_evidence::Sealed;
-use chancery_log::{Appended, Clock, Log};
+use chancery_log::{Appended, Clock, Log, rejection};
 use futures::FutureExt;
 use futures::future::try_join_all;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -20,7 +20,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Arrival, IntakeError, rejection};
+use crate::{Arrival, IntakeError};
 
 /// Messages appended at once.
 const BATCH: usize = 1000;

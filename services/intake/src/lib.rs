@@ -2,7 +2,6 @@
 //! other producers may send to. The HTTP API is in the gateway and uses the same arrivals.
 //!
 //! * [`Arrival::structured`] and [`Arrival::of`] read, check and seal a CloudEvent.
-//! * [`rejection`] is the event on record when other content comes under a taken `(source, id)`.
 //! * [`Inbound`] follows the topic: what is acceptable is appended, and only then the consumer group moves on; the
 //!   rest goes to a dead-letter topic with the reason. The log knows what it has already, so that a message read
 //!   twice, after a crash or a rebalance, is in the log once.
@@ -11,6 +10,6 @@ mod arrival;
 mod error;
 mod kafka;
 
-pub use arrival::{Arrival, rejection};
+pub use arrival::Arrival;
 pub use error::IntakeError;
 pub use kafka::{Inbound, Kafka};

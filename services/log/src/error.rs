@@ -36,7 +36,30 @@ impl From<sqlx::Error> for LogError {
                 Self::Full
             }
             sqlx::Error::PoolClosed => Self::Closed,
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Self::Unavailable(error.to_string())
+            }
+            sqlx::Error::Database(database) if database.code().is_some_and(|code| passes(&code)) => {
+                Self::Unavailable(error.to_string())
+            }
             _ => Self::Storage(error.to_string()),
+        }
+    }
+}
+
+/// Classes of PostgreSQL's conditions that go by without anyone's doing: lost connections, transactions that met
+/// others, scarce resources, a server that restarts; and time-outs of statements and locks.
+fn passes(code: &str) -> bool {
+    ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "55P03"
+}
+
+impl From<rdkafka::error::KafkaError> for LogError {
+    fn from(error: rdkafka::error::KafkaError) -> Self {
+        use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+        match &error {
+            KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => Self::Busy,
+            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => Self::Open(error.to_string()),
+            _ => Self::Unavailable(format!("Kafka: {error}")),
         }
     }
 }

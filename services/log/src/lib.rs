@@ -25,12 +25,14 @@ mod handle;
 mod kafka;
 mod position;
 mod recent;
+mod rejection;
 
 pub use consumer::{ConsumeError, Consumer, DeadLetter, DeadLetters, consume};
 pub use embedded::LogOptions;
 pub use error::LogError;
 pub use handle::{Appended, Assignment, Clock, Log, Page, Recorded, system_clock};
 pub use kafka::{Cluster, ClusterStatus, KafkaLogOptions, NodeStatus, PartitionStatus, Role};
+pub use rejection::rejection;
 pub use position::{Frontier, FrontierError, MAX_PARTITIONS, Position, partition, place, position};
 
 #[cfg(test)]

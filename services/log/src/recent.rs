@@ -46,14 +46,14 @@ impl<T: Held> Recent<T> {
         }
     }
 
-    /// Events after `after` up to `until`, if they are all still held.
+    /// Events after `after` up to `until`, if they are all still held, and whether a limit left some out.
     pub(crate) fn read(
         &self,
         after: Position,
         until: Position,
         max_events: usize,
         max_bytes: usize,
-    ) -> Option<Vec<T>> {
+    ) -> Option<(Vec<T>, bool)> {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         if after < ring.before {
             return None;
@@ -63,11 +63,11 @@ impl<T: Held> Recent<T> {
         let mut events = Vec::new();
         for event in ring.events.range(first..).take_while(|event| event.position() <= until) {
             if events.len() == max_events || (bytes > 0 && bytes + event.size() > max_bytes) {
-                break;
+                return Some((events, true));
             }
             bytes += event.size();
             events.push(event.clone());
         }
-        Some(events)
+        Some((events, false))
     }
 }

@@ -28,7 +28,7 @@ async fn open(directory: &TempDir) -> Log {
 async fn everything(log: &Log) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
-        let page = log.read(events.len() as u64, 100).await.unwrap();
+        let page = log.read(events.len() as u64, 100).await.unwrap().events;
         if page.is_empty() {
             return events;
         }
@@ -60,7 +60,7 @@ async fn duplicates_contradictions_and_versions_are_told_apart_also_after_reopen
     assert!(matches!(log.append(vec![sealed("z", "1")]).await, Err(LogError::Closed)));
 
     let log = open(&directory).await;
-    assert_eq!(log.head(), 2);
+    assert_eq!(log.heads(), Frontier::single(2));
     assert_eq!(log.append(vec![sealed("a", "1")]).await.unwrap(), [Appended::Duplicate { position: 1 }]);
     assert_eq!(log.append_expecting(sealed("c", "1"), 1).await.unwrap(), Appended::WrongVersion { actual: 2 });
     assert_eq!(
@@ -142,7 +142,7 @@ async fn concurrent_writers_get_dense_positions_and_readers_wake_up() {
             let mut seen = 0;
             while seen < 2000 {
                 log.wait_beyond(seen).await;
-                seen += log.read(seen, 64).await.unwrap().len() as u64;
+                seen = log.read(seen, 64).await.unwrap().reached;
             }
         })
     };
@@ -183,6 +183,7 @@ async fn a_full_queue_is_busy_and_takes_nothing() {
 }
 
 /// Remembers what it was given and chokes on chosen positions.
+#[derive(Clone)]
 struct Picky {
     checkpoint: Arc<Mutex<Position>>,
     taken: Arc<Mutex<Vec<Position>>>,
@@ -194,12 +195,12 @@ impl Consumer for Picky {
         "picky"
     }
 
-    async fn checkpoint(&self) -> Result<Position, ConsumeError> {
+    async fn checkpoint(&self, _: u16) -> Result<Position, ConsumeError> {
         Ok(*self.checkpoint.lock().unwrap())
     }
 
-    async fn handle(&mut self, events: &[Recorded]) -> Result<(), ConsumeError> {
-        for event in events {
+    async fn handle(&mut self, page: &Page) -> Result<(), ConsumeError> {
+        for event in &page.events {
             if self.hates.contains(&event.position) {
                 return Err(ConsumeError::Poison { position: event.position, reason: "bitter".into() });
             }
@@ -235,9 +236,10 @@ async fn consumers_resume_and_park_poison_without_blocking_the_rest() {
     for round in 0..2_u64 {
         let cancel = CancellationToken::new();
         let picky = Picky { checkpoint: checkpoint.clone(), taken: taken.clone(), hates: vec![3, 4, 13] };
-        let running = tokio::spawn(consume(log.clone(), picky, parked.clone(), cancel.clone()));
+        let all = log.assignment(Role::Projector).unwrap();
+        let running = tokio::spawn(consume(log.clone(), picky, parked.clone(), all, cancel.clone()));
         log.append((0..10).map(|n| sealed(&format!("{round}-{n}"), "s")).collect()).await.unwrap();
-        while *checkpoint.lock().unwrap() < log.head() {
+        while *checkpoint.lock().unwrap() < log.heads().of(0) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         cancel.cancel();

@@ -3,8 +3,9 @@
 use chancery_domain::tokens::{Context, CreateToken, TokenRefusal};
 use chancery_domain::{Event, Timestamp};
 use chancery_evidence::Sealed;
-use chancery_log::{Appended, Log, LogError, Position};
+use chancery_log::{Appended, Frontier, Log, LogError, Position};
 
+use crate::tokens::BELIEVED;
 use crate::{State, StateError};
 
 /// How often a decision is taken again because its stream moved meanwhile.
@@ -52,10 +53,13 @@ impl Decisions {
     /// Withdraws a token; it stops working before this returns.
     pub async fn revoke_token(&self, id: &str, context: Context) -> Result<Position, DecisionError> {
         for _ in 0..ATTEMPTS {
-            self.state.caught_up(self.log.head()).await?;
-            let token = self.state.versioned_token(id).ok_or(TokenRefusal::Unknown)?;
+            self.state.caught_up(&self.log.barrier().await?).await?;
+            let token = self.state.versioned_token(id).await?.ok_or(TokenRefusal::Unknown)?;
             let event = token.token.revoke(context.clone())?;
             if let Some(position) = self.append(&event, token.stream_version).await? {
+                if self.state.shared {
+                    tokio::time::sleep(BELIEVED).await;
+                }
                 return Ok(position);
             }
         }
@@ -63,16 +67,18 @@ impl Decisions {
     }
 
     /// Whether any token with the admin scope works at `now`.
-    pub fn has_admin(&self, now: Timestamp) -> bool {
+    pub async fn has_admin(&self, now: Timestamp) -> Result<bool, StateError> {
         use chancery_domain::tokens::Scope;
-        self.state.tokens().iter().any(|token| token.authorize(Scope::Admin, now).is_ok())
+        Ok(self.state.tokens().await?.iter().any(|token| token.authorize(Scope::Admin, now).is_ok()))
     }
 
     /// Appends if the stream stands at `version`; `None` when it moved.
     async fn append(&self, event: &Event, version: u64) -> Result<Option<Position>, DecisionError> {
         match self.log.append_expecting(Sealed::new(event)?, version).await? {
             Appended::Created { position, .. } | Appended::Duplicate { position } => {
-                self.state.caught_up(position).await?;
+                let mut wanted = Frontier::start(self.log.partitions());
+                wanted.advance(position);
+                self.state.caught_up(&wanted).await?;
                 Ok(Some(position))
             }
             Appended::WrongVersion { .. } | Appended::Conflict { .. } => Ok(None),

@@ -1,8 +1,9 @@
 //! Current state, folded from the log into SQL tables, on SQLite or PostgreSQL.
 //!
 //! State is derived and never the truth: every table below is the result of applying the log's events in
-//! order, starting from nothing. The database carries the position it has been folded up to, in the same
-//! transaction as the rows, so a crash at any moment only means that a few events are applied again from there.
+//! order, starting from nothing. The database carries how far each partition has been folded, in the same transaction
+//! as the rows, so a crash at any moment only means that a few events are folded again from there, and of two nodes that
+//! fold the same events one succeeds. An event changes rows of its own stream only, so partitions fold in any order.
 //!
 //! * [`State`] reads: users, groups, templates, workspaces, sessions, tokens, dead letters.
 //! * [`Projector`] is the consumer that folds; [`apply`](mod@apply) is the one `apply(event)`.
@@ -18,6 +19,7 @@ mod projector;
 mod queries;
 mod rebuild;
 mod state;
+mod tokens;
 
 pub use database::Database;
 pub use decisions::{DecisionError, Decisions};

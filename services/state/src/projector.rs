@@ -2,7 +2,7 @@
 
 use chancery_domain::Event;
 use chancery_evidence::event_type;
-use chancery_log::{ConsumeError, Consumer, Position, Recorded};
+use chancery_log::{ConsumeError, Consumer, Page, Position, Recorded, partition};
 use sqlx::{AnyConnection, Connection};
 
 use crate::{State, StateError, apply, queries};
@@ -10,7 +10,7 @@ use crate::{State, StateError, apply, queries};
 pub(crate) const NAME: &str = "projector";
 
 /// Folds events into a [`State`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Projector {
     state: State,
 }
@@ -21,25 +21,34 @@ impl Projector {
         Self { state }
     }
 
-    /// Folds events in one transaction; of a batch with a poison event, those before it.
-    async fn fold(&self, events: &[Recorded]) -> Result<(), ConsumeError> {
-        let Some((index, reason)) = self.try_fold(events).await? else { return Ok(()) };
-        let (before, rest) = events.split_at(index);
-        if let Some((index, reason)) = self.try_fold(before).await? {
-            return Err(ConsumeError::Retry(format!("event {index} of a batch folds only sometimes: {reason}")));
+    /// Folds events in one transaction; of a page with a poison event, those before it.
+    async fn fold(&self, page: &Page) -> Result<(), ConsumeError> {
+        let Some((index, reason)) = self.try_fold(page.after, &page.events, page.reached).await? else { return Ok(()) };
+        let (before, rest) = page.events.split_at(index);
+        if let Some(last) = before.last()
+            && let Some((index, reason)) = self.try_fold(page.after, before, last.position).await?
+        {
+            return Err(ConsumeError::Retry(format!("event {index} of a page folds only sometimes: {reason}")));
         }
         let position = rest.first().map_or(0, |poison| poison.position);
         Err(ConsumeError::Poison { position, reason })
     }
 
     /// Folds all of `events`, or nothing: then the index of the poison event, and the reason.
-    async fn try_fold(&self, events: &[Recorded]) -> Result<Option<(usize, String)>, ConsumeError> {
-        let Some(last) = events.last().map(|last| last.position) else { return Ok(None) };
+    async fn try_fold(
+        &self,
+        after: Position,
+        events: &[Recorded],
+        reached: Position,
+    ) -> Result<Option<(usize, String)>, ConsumeError> {
         let mut connection = self.state.pool.acquire().await.map_err(retry)?;
-        let folded = fold_all(&mut connection, self.state.database.begin(), events, last).await;
+        let folded = fold_all(&mut connection, self.state.database.begin(), after, events, reached).await;
         match folded {
             Ok(()) => {}
             Err(Fold::Poison(index, reason)) => return Ok(Some((index, reason))),
+            Err(Fold::Moved) => {
+                return Err(ConsumeError::Retry("another node has folded these events meanwhile".to_owned()));
+            }
             Err(Fold::Database(error)) => {
                 // Its idea of the transaction is not to be trusted.
                 connection.close_on_drop();
@@ -49,7 +58,7 @@ impl Projector {
         if events.iter().any(|event| event_type(&event.bytes).is_some_and(|name| name.starts_with("token."))) {
             self.state.reload_tokens().await.map_err(|error| ConsumeError::Retry(error.to_string()))?;
         }
-        self.state.applied.send_replace(last);
+        self.state.advance(std::iter::once(reached));
         Ok(None)
     }
 }
@@ -59,21 +68,21 @@ impl Consumer for Projector {
         NAME
     }
 
-    async fn checkpoint(&self) -> Result<Position, ConsumeError> {
-        let position =
-            queries::checkpoint(&self.state.pool, NAME).await.map_err(|e| ConsumeError::Retry(e.to_string()))?;
-        self.state.applied.send_replace(position);
-        Ok(position)
+    async fn checkpoint(&self, partition: u16) -> Result<Position, ConsumeError> {
+        let reached = queries::reached(&self.state.pool, NAME, self.state.partitions).await.map_err(retry)?;
+        self.state.advance(reached.positions());
+        Ok(reached.of(partition))
     }
 
-    async fn handle(&mut self, events: &[Recorded]) -> Result<(), ConsumeError> {
-        self.fold(events).await
+    async fn handle(&mut self, page: &Page) -> Result<(), ConsumeError> {
+        self.fold(page).await
     }
 
     async fn skip_to(&mut self, position: Position) -> Result<(), ConsumeError> {
+        let from = self.checkpoint(partition(position)).await?;
         let mut connection = self.state.pool.acquire().await.map_err(retry)?;
-        queries::set_checkpoint(&mut connection, NAME, position).await.map_err(retry)?;
-        self.state.applied.send_replace(position);
+        queries::move_checkpoint(&mut connection, NAME, from, position).await.map_err(retry)?;
+        self.state.advance(std::iter::once(position));
         Ok(())
     }
 }
@@ -81,6 +90,8 @@ impl Consumer for Projector {
 enum Fold {
     /// Which event, and why.
     Poison(usize, String),
+    /// Someone else has folded them.
+    Moved,
     Database(sqlx::Error),
 }
 
@@ -93,17 +104,21 @@ impl From<sqlx::Error> for Fold {
 async fn fold_all(
     connection: &mut AnyConnection,
     begin: &'static str,
+    after: Position,
     events: &[Recorded],
-    last: Position,
+    reached: Position,
 ) -> Result<(), Fold> {
     let mut transaction = connection.begin_with(begin).await?;
+    if !queries::move_checkpoint(&mut transaction, NAME, after, reached).await? {
+        transaction.rollback().await?;
+        return Err(Fold::Moved);
+    }
     for (index, recorded) in events.iter().enumerate() {
         if let Err(error) = fold_one(&mut transaction, recorded, index).await {
             transaction.rollback().await?;
             return Err(error);
         }
     }
-    queries::set_checkpoint(&mut transaction, NAME, last).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use chancery_domain::Timestamp;
 use chancery_domain::tokens::{Scope, Token};
-use chancery_log::{DeadLetter, Position};
-use serde::Serialize;
+use chancery_log::{DeadLetter, Frontier, Position, partition, place};
 use serde_json::{Map, Value};
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
-use sqlx::{AnyConnection, AnyPool, Column, Row, ValueRef};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Column, Row, ValueRef};
 
-use crate::state::VersionedToken;
+use crate::tokens::VersionedToken;
 use crate::{State, StateError};
 
 /// What can be listed.
@@ -63,12 +62,12 @@ impl ResourceKind {
 }
 
 /// How far a consumer is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerStatus {
     /// Its name.
     pub name: String,
-    /// Last position it has dealt with.
-    pub position: Position,
+    /// What it has dealt with.
+    pub reached: Frontier,
     /// How many events it could not take.
     pub dead_letters: u64,
 }
@@ -106,52 +105,82 @@ impl State {
             .collect()
     }
 
-    /// How far the consumers that keep their checkpoint here are.
+    /// How far the consumers that keep their checkpoints here are.
     pub async fn consumers(&self) -> Result<Vec<ConsumerStatus>, StateError> {
         let rows = sqlx::query(
-            "SELECT name, position, (SELECT count(*) FROM dead_letters WHERE consumer = name) FROM consumers ORDER BY name",
+            "SELECT consumer, position, (SELECT count(*) FROM dead_letters d WHERE d.consumer = c.consumer)
+             FROM checkpoints c ORDER BY consumer",
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(ConsumerStatus {
-                    name: row.try_get(0)?,
-                    position: row.try_get::<i64, _>(1)?.cast_unsigned(),
-                    dead_letters: row.try_get::<i64, _>(2)?.cast_unsigned(),
-                })
-            })
-            .collect()
+        let mut consumers: Vec<ConsumerStatus> = Vec::new();
+        for row in rows {
+            let name: String = row.try_get(0)?;
+            if consumers.last().is_none_or(|consumer| consumer.name != name) {
+                let dead_letters = row.try_get::<i64, _>(2)?.cast_unsigned();
+                consumers.push(ConsumerStatus { name, reached: Frontier::start(self.partitions), dead_letters });
+            }
+            if let Some(consumer) = consumers.last_mut() {
+                consumer.reached.advance(row.try_get::<i64, _>(1)?.cast_unsigned());
+            }
+        }
+        Ok(consumers)
     }
 }
 
-pub(crate) async fn checkpoint(pool: &AnyPool, consumer: &'static str) -> Result<Position, StateError> {
-    let row = sqlx::query("SELECT position FROM consumers WHERE name = $1").bind(consumer).fetch_optional(pool).await?;
-    Ok(row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0).cast_unsigned())
+/// A consumer's checkpoints.
+pub(crate) async fn reached(
+    pool: &AnyPool,
+    consumer: &'static str,
+    partitions: u16,
+) -> Result<Frontier, sqlx::Error> {
+    let rows = sqlx::query("SELECT position FROM checkpoints WHERE consumer = $1").bind(consumer).fetch_all(pool).await?;
+    let mut reached = Frontier::start(partitions);
+    for row in rows {
+        reached.advance(row.try_get::<i64, _>(0)?.cast_unsigned());
+    }
+    Ok(reached)
 }
 
-pub(crate) async fn set_checkpoint(
+/// Moves a checkpoint from where a page begins, in the transaction of its results; whether it stood there. It stays
+/// locked until the transaction ends, so that of two that fold the same page one waits, and then folds nothing.
+pub(crate) async fn move_checkpoint(
     db: &mut AnyConnection,
     consumer: &'static str,
-    position: Position,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO consumers (name, position) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET position = excluded.position",
-    )
-    .bind(consumer)
-    .bind(position.cast_signed())
-    .execute(db)
-    .await
-    .map(drop)
+    from: Position,
+    to: Position,
+) -> Result<bool, sqlx::Error> {
+    let number = i64::from(partition(from));
+    if place(from) == 0 {
+        sqlx::query("INSERT INTO checkpoints (consumer, partition, position) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(consumer)
+            .bind(number)
+            .bind(from.cast_signed())
+            .execute(&mut *db)
+            .await?;
+    }
+    sqlx::query("UPDATE checkpoints SET position = $1 WHERE consumer = $2 AND partition = $3 AND position = $4")
+        .bind(to.cast_signed())
+        .bind(consumer)
+        .bind(number)
+        .bind(from.cast_signed())
+        .execute(db)
+        .await
+        .map(|moved| moved.rows_affected() == 1)
 }
 
+const TOKENS: &str =
+    "SELECT id, name, secret_sha256, scopes, created_at, expires_at, revoked_at, stream_version FROM tokens";
+
 pub(crate) async fn tokens(pool: &AnyPool) -> Result<Vec<VersionedToken>, StateError> {
-    let rows = sqlx::query(
-        "SELECT id, name, secret_sha256, scopes, created_at, expires_at, revoked_at, stream_version FROM tokens",
-    )
-    .fetch_all(pool)
-    .await?;
+    let rows = sqlx::query(TOKENS).fetch_all(pool).await?;
     rows.iter().map(|row| token(row).map_err(StateError::from)).collect()
+}
+
+pub(crate) async fn find_token(pool: &AnyPool, id: &str) -> Result<Option<VersionedToken>, StateError> {
+    let query = AssertSqlSafe(format!("{TOKENS} WHERE id = $1"));
+    let row = sqlx::query(query).bind(id.to_owned()).fetch_optional(pool).await?;
+    row.as_ref().map(token).transpose().map_err(StateError::from)
 }
 
 fn token(row: &AnyRow) -> Result<VersionedToken, sqlx::Error> {

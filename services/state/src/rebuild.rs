@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use chancery_log::{Clock, Log, Position, consume};
+use chancery_log::{Clock, Frontier, Log, consume};
 use serde_json::{Value, json};
 use sqlx::{AnyPool, Column, Row};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::PROJECTIONS;
@@ -27,8 +28,8 @@ pub struct Difference {
 /// What a rebuild found.
 #[derive(Debug, Clone)]
 pub struct RebuildReport {
-    /// Position both were folded up to.
-    pub position: Position,
+    /// How far both were folded.
+    pub reached: Frontier,
     /// Rows compared.
     pub rows: u64,
     /// Rows that differ.
@@ -41,36 +42,36 @@ pub struct RebuildReport {
 /// compares every row, and puts the fresh ones in their place. Nothing else may have the state open.
 pub async fn rebuild(log: &Log, live: &Database, clock: Clock) -> Result<RebuildReport, StateError> {
     let fresh = live.fresh().await?;
-    let head = log.head();
-    let before = State::open(live, clock.clone()).await?;
-    fold(log, &before, head).await?;
-    let after = State::open(&fresh, clock).await?;
-    fold(log, &after, head).await?;
-    let report = compare(&before, &after, head).await?;
+    let heads = log.barrier().await?;
+    let before = State::open(live, log, clock.clone()).await?;
+    fold(log, &before, &heads).await?;
+    let after = State::open(&fresh, log, clock).await?;
+    fold(log, &after, &heads).await?;
+    let report = compare(&before, &after, heads).await?;
     before.close().await;
     after.close().await;
     live.renew().await?;
     Ok(report)
 }
 
-/// Folds `log` into `state` until `head` is reached.
-pub(crate) async fn fold(log: &Log, state: &State, head: Position) -> Result<(), StateError> {
+/// Folds every partition of `log` into `state` until `heads` are reached.
+pub(crate) async fn fold(log: &Log, state: &State, heads: &Frontier) -> Result<(), StateError> {
     let cancel = CancellationToken::new();
-    let running =
-        tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
+    let (_all, assignment) = watch::channel((0..log.partitions()).collect());
+    let (projector, dead_letters) = (Projector::new(state.clone()), Arc::new(state.clone()));
+    let running = tokio::spawn(consume(log.clone(), projector, dead_letters, assignment, cancel.clone()));
     let mut applied = state.applied.subscribe();
-    let reached = applied.wait_for(|applied| *applied >= head).await.map(drop);
+    let reached = applied.wait_for(|applied| applied.reaches(heads)).await.map(drop);
     cancel.cancel();
     running.await.ok();
     reached.map_err(|_| StateError::Behind)
 }
 
-pub(crate) async fn compare(live: &State, rebuilt: &State, position: Position) -> Result<RebuildReport, StateError> {
-    let mut report = RebuildReport { position, rows: 0, different_rows: 0, differences: Vec::new() };
+pub(crate) async fn compare(live: &State, rebuilt: &State, reached: Frontier) -> Result<RebuildReport, StateError> {
+    let mut report = RebuildReport { reached, rows: 0, different_rows: 0, differences: Vec::new() };
     for (table, key) in PROJECTIONS {
         compare_table(&live.pool, &rebuilt.pool, table, key, &mut report).await?;
     }
-    debug_assert_eq!(queries::checkpoint(&rebuilt.pool, crate::projector::NAME).await?, position);
     Ok(report)
 }
 

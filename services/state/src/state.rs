@@ -1,33 +1,32 @@
 //! The handle to current state.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_domain::tokens::Token;
-use chancery_log::{ConsumeError, DeadLetter, DeadLetters, Position};
+use chancery_log::{ConsumeError, DeadLetter, DeadLetters, Frontier, Log, Position};
 use sqlx::AnyPool;
 use tokio::sync::watch;
 
+use crate::tokens::{Tokens, VersionedToken};
 use crate::{Database, StateError, queries};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a node of a cluster looks how far others have folded, while it waits for it.
+const LOOK: Duration = Duration::from_millis(15);
 
 /// A cheap handle to current state.
 #[derive(Clone)]
 pub struct State {
     pub(crate) pool: AnyPool,
     pub(crate) database: Database,
-    pub(crate) applied: Arc<watch::Sender<Position>>,
-    tokens: Arc<RwLock<HashMap<String, Arc<VersionedToken>>>>,
+    pub(crate) applied: Arc<watch::Sender<Frontier>>,
+    pub(crate) partitions: u16,
+    /// Whether other nodes fold into the same tables.
+    pub(crate) shared: bool,
+    tokens: Arc<Tokens>,
     clock: chancery_log::Clock,
-}
-
-/// A token and the version of its stream.
-#[derive(Debug, Clone)]
-pub(crate) struct VersionedToken {
-    pub(crate) token: Token,
-    pub(crate) stream_version: u64,
 }
 
 impl std::fmt::Debug for State {
@@ -37,57 +36,86 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    /// Opens or creates the tables.
-    pub async fn open(database: &Database, clock: chancery_log::Clock) -> Result<Self, StateError> {
+    /// Opens or creates the tables that are folded from `log`.
+    pub async fn open(database: &Database, log: &Log, clock: chancery_log::Clock) -> Result<Self, StateError> {
         let pool = database.open().await?;
-        let applied = queries::checkpoint(&pool, crate::projector::NAME).await?;
-        let database = database.clone();
-        let state =
-            Self { pool, database, applied: Arc::new(watch::Sender::new(applied)), tokens: Arc::default(), clock };
+        let (partitions, shared) = (log.partitions(), log.cluster().is_some());
+        let applied = queries::reached(&pool, crate::projector::NAME, partitions).await?;
+        let state = Self {
+            pool,
+            database: database.clone(),
+            applied: Arc::new(watch::Sender::new(applied)),
+            partitions,
+            shared,
+            tokens: Arc::new(Tokens::new(shared)),
+            clock,
+        };
         state.reload_tokens().await?;
         Ok(state)
     }
 
-    /// The last position the tables below contain.
-    pub fn applied(&self) -> Position {
-        *self.applied.borrow()
+    /// How far the tables contain the log, as this process knows.
+    pub fn applied(&self) -> Frontier {
+        self.applied.borrow().clone()
     }
 
-    /// Waits until the tables contain `position`; [`StateError::Behind`] after ten seconds.
-    pub async fn caught_up(&self, position: Position) -> Result<(), StateError> {
-        let mut applied = self.applied.subscribe();
-        let reached = tokio::time::timeout(PATIENCE, applied.wait_for(|applied| *applied >= position)).await;
-        match reached {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(StateError::Behind),
-        }
+    /// Waits until the tables contain everything up to `wanted`; [`StateError::Behind`] after ten seconds.
+    pub async fn caught_up(&self, wanted: &Frontier) -> Result<(), StateError> {
+        let reached = async {
+            let mut applied = self.applied.subscribe();
+            loop {
+                let wait = applied.wait_for(|applied| applied.reaches(wanted));
+                if !self.shared {
+                    return wait.await.map(drop).map_err(|_| StateError::Behind);
+                }
+                if tokio::time::timeout(LOOK, wait).await.is_ok() {
+                    return Ok(());
+                }
+                self.look().await?;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or(Err(StateError::Behind))
     }
 
-    /// A token by id. Served from memory: tokens are looked up on every request.
-    pub fn token(&self, id: &str) -> Option<Token> {
-        self.versioned_token(id).map(|versioned| versioned.token.clone())
-    }
-
-    /// Every token, by id.
-    pub fn tokens(&self) -> Vec<Token> {
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Token> = tokens.values().map(|versioned| versioned.token.clone()).collect();
-        all.sort_by(|a, b| a.id.cmp(&b.id));
-        all
-    }
-
-    pub(crate) fn versioned_token(&self, id: &str) -> Option<Arc<VersionedToken>> {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    pub(crate) async fn reload_tokens(&self) -> Result<(), StateError> {
-        let tokens = queries::tokens(&self.pool).await?;
-        let by_id = tokens.into_iter().map(|versioned| (versioned.token.id.clone(), Arc::new(versioned))).collect();
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = by_id;
+    /// Learns how far others have folded.
+    pub async fn look(&self) -> Result<(), StateError> {
+        let reached = queries::reached(&self.pool, crate::projector::NAME, self.partitions).await?;
+        self.advance(reached.positions());
         Ok(())
     }
 
-    /// Closes the database's files.
+    pub(crate) fn advance(&self, reached: impl Iterator<Item = Position>) {
+        self.applied.send_modify(|applied| reached.for_each(|position| applied.advance(position)));
+    }
+
+    /// A token by id.
+    pub async fn token(&self, id: &str) -> Result<Option<Token>, StateError> {
+        Ok(self.versioned_token(id).await?.map(|versioned| versioned.token.clone()))
+    }
+
+    /// Every token, by id.
+    pub async fn tokens(&self) -> Result<Vec<Token>, StateError> {
+        let mut all: Vec<Token> =
+            queries::tokens(&self.pool).await?.into_iter().map(|versioned| versioned.token).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(all)
+    }
+
+    pub(crate) async fn versioned_token(&self, id: &str) -> Result<Option<Arc<VersionedToken>>, StateError> {
+        self.tokens.find(&self.pool, id).await
+    }
+
+    pub(crate) async fn reload_tokens(&self) -> Result<(), StateError> {
+        self.tokens.reload(&self.pool).await
+    }
+
+    /// Whether the database answers.
+    pub async fn check(&self) -> Result<(), StateError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes files and connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chancery_domain::tokens::{Context, CreateToken, Scope, TokenRefusal};
 use chancery_domain::{Actor, Event, Resource, Timestamp};
 use chancery_evidence::Sealed;
-use chancery_log::{Log, LogOptions, consume, system_clock};
+use chancery_log::{Frontier, Log, LogOptions, Role, consume, system_clock};
 use chancery_tests::Postgres;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -106,8 +106,8 @@ impl Engines {
     }
 }
 
-async fn open(database: &Database) -> State {
-    State::open(database, system_clock()).await.unwrap()
+async fn open(log: &Log, database: &Database) -> State {
+    State::open(database, log, system_clock()).await.unwrap()
 }
 
 proptest! {
@@ -130,16 +130,16 @@ proptest! {
             for pause in pauses.iter().copied().chain([usize::MAX]) {
                 append(&log, events.by_ref().take(pause)).await;
                 for database in &databases {
-                    let live = open(database).await;
-                    fold(&log, &live, log.head()).await.unwrap();
+                    let live = open(&log, database).await;
+                    fold(&log, &live, &log.heads()).await.unwrap();
                     live.close().await;
                 }
             }
-            let fresh = open(&engines.databases(&format!("fresh{case}"))[0]).await;
-            fold(&log, &fresh, log.head()).await.unwrap();
+            let fresh = open(&log, &engines.databases(&format!("fresh{case}"))[0]).await;
+            fold(&log, &fresh, &log.heads()).await.unwrap();
             for database in &databases {
-                let live = open(database).await;
-                let report = compare(&live, &fresh, log.head()).await.unwrap();
+                let live = open(&log, database).await;
+                let report = compare(&live, &fresh, log.heads()).await.unwrap();
                 assert_eq!(report.differences, [], "of {} rows of {database:?}", report.rows);
                 live.close().await;
             }
@@ -155,7 +155,7 @@ async fn a_rebuild_reports_rows_that_were_tampered_with_and_repairs_them() {
     append(&log, (0..3).map(|n| event(n, (0, u8::try_from(n).unwrap(), 0, 1)))).await;
     for live in engines.databases("live") {
         assert_eq!(rebuild(&log, &live, system_clock()).await.unwrap().different_rows, 0);
-        let state = open(&live).await;
+        let state = open(&log, &live).await;
         for tampering in ["UPDATE users SET username = 'mallory' WHERE id = '0'", "DELETE FROM users WHERE id = '1'"] {
             sqlx::query(tampering).execute(&state.pool).await.unwrap();
         }
@@ -184,8 +184,8 @@ async fn an_unreadable_event_is_parked_and_the_rest_is_folded() {
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     append(&log, [event(3, (0, 1, 0, 1))].into_iter()).await;
     for database in engines.databases("state") {
-        let state = open(&database).await;
-        fold(&log, &state, 3).await.unwrap();
+        let state = open(&log, &database).await;
+        fold(&log, &state, &Frontier::single(3)).await.unwrap();
         assert_eq!(state.list(ResourceKind::Users, None, 10).await.unwrap().len(), 2);
         let parked = state.dead_letters(0, 10).await.unwrap();
         assert_eq!((parked.len(), parked[0].position, parked[0].event.as_str()), (1, 2, broken));
@@ -201,8 +201,8 @@ async fn lists_page_by_id_and_show_times_and_roles() {
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     append(&log, (0..4).map(|n| event(n, (0, u8::try_from(n).unwrap(), 0, 1)))).await;
     for database in engines.databases("state") {
-        let state = open(&database).await;
-        fold(&log, &state, 4).await.unwrap();
+        let state = open(&log, &database).await;
+        fold(&log, &state, &Frontier::single(4)).await.unwrap();
         let page = state.list(ResourceKind::Users, Some("1"), 2).await.unwrap();
         assert_eq!(page.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["2", "3"]);
         assert_eq!(page[0]["roles"], json!(["member"]));
@@ -219,20 +219,21 @@ async fn folding_goes_on_after_the_database_crashed() {
     let (directory, mut engines) = (TempDir::new().unwrap(), Engines::start());
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     let [_, database] = engines.databases("state");
-    let state = open(&database).await;
+    let state = open(&log, &database).await;
     let cancel = CancellationToken::new();
-    tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
+    let all = log.assignment(Role::Projector).unwrap();
+    tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), all, cancel.clone()));
     for round in 0..3 {
         append(&log, (0..50).map(|n| event(round * 50 + n, (0, 1, 0, 1)))).await;
         engines.postgres.crash();
         engines.postgres.restart();
         append(&log, (50..60).map(|n| event(1000 + round * 50 + n, (5, 1, 1, 1)))).await;
-        state.caught_up(log.head()).await.unwrap();
+        state.caught_up(&log.heads()).await.unwrap();
     }
     cancel.cancel();
-    let fresh = open(&engines.databases("fresh")[0]).await;
-    fold(&log, &fresh, log.head()).await.unwrap();
-    assert_eq!(compare(&state, &fresh, log.head()).await.unwrap().differences, []);
+    let fresh = open(&log, &engines.databases("fresh")[0]).await;
+    fold(&log, &fresh, &log.heads()).await.unwrap();
+    assert_eq!(compare(&state, &fresh, log.heads()).await.unwrap().differences, []);
 }
 
 fn context(event_id: &str) -> Context {
@@ -259,13 +260,14 @@ fn create(id: &str) -> CreateToken {
 async fn of_concurrent_revocations_one_wins_and_the_token_stops_working() {
     let directory = TempDir::new().unwrap();
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
-    let state = open(&Database::Sqlite(directory.path().join("state.db"))).await;
+    let state = open(&log, &Database::Sqlite(directory.path().join("state.db"))).await;
     let cancel = CancellationToken::new();
-    tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), cancel.clone()));
+    let all = log.assignment(Role::Projector).unwrap();
+    tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), all, cancel.clone()));
     let decisions = Decisions::new(log.clone(), state.clone());
 
     decisions.create_token(create("t"), context("e0")).await.unwrap();
-    assert!(decisions.has_admin(system_clock()()));
+    assert!(decisions.has_admin(system_clock()()).await.unwrap());
     assert!(matches!(decisions.create_token(create("t"), context("e1")).await, Err(DecisionError::Contended)));
     let attempts = futures::future::join_all((2..10).map(|n| {
         let decisions = decisions.clone();
@@ -276,8 +278,8 @@ async fn of_concurrent_revocations_one_wins_and_the_token_stops_working() {
     for attempt in attempts.into_iter().filter_map(Result::err) {
         assert!(matches!(attempt, DecisionError::Refused(TokenRefusal::Revoked)), "{attempt}");
     }
-    assert!(!decisions.has_admin(system_clock()()));
-    assert_eq!(log.head(), 2);
+    assert!(!decisions.has_admin(system_clock()()).await.unwrap());
+    assert_eq!(log.heads(), Frontier::single(2));
     assert!(matches!(
         decisions.revoke_token("nobody", context("e99")).await,
         Err(DecisionError::Refused(TokenRefusal::Unknown))

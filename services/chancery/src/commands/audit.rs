@@ -25,7 +25,7 @@ pub(crate) async fn run(command: &AuditCommand, client: &Client) -> Result<(), F
             terminal::line(&serde_json::to_string_pretty(&event).doing("printing")?);
             Ok(())
         }
-        AuditCommand::Tail { query, from } => tail(query, *from, client).await,
+        AuditCommand::Tail { query, from } => tail(query, from.clone(), client).await,
         AuditCommand::Count(arguments) => count(arguments, client).await,
         AuditCommand::Sql { query, limit, output } => {
             let answer = client.post("/api/v1/audit/sql", &json!({"query": query, "limit": limit})).await?;
@@ -100,8 +100,8 @@ pub(super) fn print_table(answer: &Value, output: Option<Output>) {
 }
 
 /// Follows the log; after a broken connection it goes on where it was.
-async fn tail(query: &str, from: Option<u64>, client: &Client) -> Result<(), Failure> {
-    let mut last = from.map(|from| from.to_string());
+async fn tail(query: &str, from: Option<String>, client: &Client) -> Result<(), Failure> {
+    let mut last = from;
     loop {
         let mut request = client.request(Method::GET, "/api/v1/audit/tail").query(&[("q", query)]);
         if let Some(last) = &last {

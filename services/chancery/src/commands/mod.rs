@@ -51,6 +51,7 @@ pub(crate) fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
         Command::Serve(serve) => {
             flag("server.address", serve.address.as_ref());
             flag("data.directory", serve.data_directory.as_ref());
+            flag("node.roles", serve.roles.as_ref());
         }
         Command::State(crate::cli::StateCommand::Rebuild { data_directory }) => {
             flag("data.directory", data_directory.as_ref());

@@ -1,14 +1,16 @@
 //! `chancery state`.
 
-use chancery_log::{Log, LogOptions, system_clock};
+use std::collections::BTreeSet;
+
+use chancery_log::system_clock;
 use serde_json::Value;
 
 use super::load;
 use crate::cli::{Arguments, StateCommand};
 use crate::client::Client;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, LogEngine};
 use crate::failure::{Doing, Failure};
-use crate::serve::own;
+use crate::serve::{open_log, own};
 use crate::terminal::{self, Output};
 
 pub(crate) async fn run(command: &StateCommand, arguments: &Arguments) -> Result<(), Failure> {
@@ -20,14 +22,18 @@ pub(crate) async fn run(command: &StateCommand, arguments: &Arguments) -> Result
 }
 
 async fn rebuild(configuration: &Configuration) -> Result<(), Failure> {
-    let directory = &configuration.data_directory;
-    let _owner = own(directory)?;
-    let log = Log::open(&directory.join("log"), LogOptions::default()).await.doing("opening the log")?;
+    let _owner = match configuration.log {
+        LogEngine::Sqlite => Some(own(&configuration.data_directory)?),
+        LogEngine::Kafka(_) => None,
+    };
+    let log = open_log(configuration, BTreeSet::new()).await?;
     let report = chancery_state::rebuild(&log, &configuration.database, system_clock()).await.doing("rebuilding")?;
     log.close().await;
     terminal::line(&format!(
         "{} rows from {} events; {} rows differed from the live tables",
-        report.rows, report.position, report.different_rows
+        report.rows,
+        report.reached.total(),
+        report.different_rows
     ));
     for difference in &report.differences {
         let side = |row: &Option<String>| row.clone().unwrap_or_else(|| "absent".to_owned());

@@ -42,6 +42,25 @@ impl Loaded {
         SETTINGS.iter().filter_map(shown).collect()
     }
 
+    /// What a log in Kafka needs beside it.
+    fn missing(&self) -> Vec<Mistake> {
+        let given = |key| self.value(key).is_some_and(|value| *value != Value::Text(String::new()));
+        if self.value("log.engine") != Some(&Value::Text("kafka".to_owned())) {
+            return Vec::new();
+        }
+        let needed = [
+            ("kafka.bootstrap_servers", "the brokers"),
+            ("state.postgres", "the database of the cluster's state"),
+            ("lake.url", "the lake that all nodes share"),
+        ];
+        let missing = needed.into_iter().filter(|(key, _)| !given(key));
+        let mistake = |(key, what): (&str, &str)| Mistake {
+            place: key.to_owned(),
+            reason: format!("`log.engine = \"kafka\"` needs `{key}`, {what}"),
+        };
+        missing.map(mistake).collect()
+    }
+
     fn set(&mut self, setting: &'static Setting, value: Value, origin: String) {
         self.values.insert(setting.key, (value, origin));
     }
@@ -76,6 +95,7 @@ pub(crate) fn load(
             set(&mut loaded, &mut mistakes, setting, text, "flag".to_owned());
         }
     }
+    mistakes.extend(loaded.missing());
     if mistakes.is_empty() { Ok(loaded) } else { Err(mistakes) }
 }
 

@@ -8,12 +8,41 @@ pub(crate) mod settings;
 
 pub(crate) use load::{Loaded, check_file, load};
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chancery_intake::Kafka;
+use chancery_log::{KafkaLogOptions, Role};
 use chancery_state::Database;
 use settings::Value;
+
+/// Where the log is.
+#[derive(Debug, Clone)]
+pub(crate) enum LogEngine {
+    /// In the data directory.
+    Sqlite,
+    /// In Kafka.
+    Kafka(KafkaLogOptions),
+}
+
+/// Where the lake is.
+#[derive(Clone)]
+pub(crate) struct LakePlace {
+    /// `s3://…`; a directory in the data directory without.
+    pub(crate) url: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: String,
+    pub(crate) access_key_id: Option<String>,
+    pub(crate) secret_access_key: Option<String>,
+}
+
+/// Without what may be a secret.
+impl std::fmt::Debug for LakePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LakePlace").field("url", &self.url).field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
 
 /// The effective values, typed.
 #[derive(Debug, Clone)]
@@ -23,6 +52,11 @@ pub(crate) struct Configuration {
     pub(crate) max_batch_events: usize,
     pub(crate) data_directory: PathBuf,
     pub(crate) queue_events: usize,
+    pub(crate) drain: Duration,
+    pub(crate) node: String,
+    pub(crate) roles: BTreeSet<Role>,
+    pub(crate) log: LogEngine,
+    pub(crate) lake: LakePlace,
     pub(crate) database: Database,
     pub(crate) kafka: Option<Kafka>,
     pub(crate) batch_events: usize,
@@ -58,21 +92,42 @@ impl Loaded {
             },
             None => Database::Sqlite(data_directory.join("state.db")),
         };
-        let protocol = text("kafka.security_protocol");
-        let mut access = vec![("security.protocol", protocol.clone())];
-        access.extend(optional("kafka.ca_file").map(|file| ("ssl.ca.location", file)));
-        if protocol.starts_with("sasl") {
-            access.push(("sasl.mechanism", text("kafka.sasl_mechanism")));
-            access.push(("sasl.username", text("kafka.sasl_username")));
-            access.push(("sasl.password", text("kafka.sasl_password")));
-        }
-        let kafka = optional("kafka.bootstrap_servers").map(|brokers| Kafka {
+        let access = self.kafka_access();
+        let brokers = optional("kafka.bootstrap_servers");
+        let kafka = brokers.clone().filter(|_| !text("kafka.ingest_topic").is_empty()).map(|brokers| Kafka {
             brokers,
             topic: text("kafka.ingest_topic"),
             dead_letters: text("kafka.dead_letter_topic"),
             group: text("kafka.group"),
-            access,
+            access: access.clone(),
         });
+        let roles = text("node.roles");
+        let roles: BTreeSet<Role> = roles.split(',').filter_map(|role| Role::from_name(role.trim())).collect();
+        let node = optional("node.name").unwrap_or_else(host_name);
+        let log = match text("log.engine").as_str() {
+            "kafka" => LogEngine::Kafka(KafkaLogOptions {
+                connection: access
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .chain(brokers.map(|brokers| ("bootstrap.servers".to_owned(), brokers)))
+                    .collect(),
+                topic: text("log.topic"),
+                partitions: u16::try_from(number("log.partitions")).unwrap_or(1),
+                replication: u16::try_from(number("log.replication")).unwrap_or(0),
+                group: text("kafka.group"),
+                postgres: text("state.postgres"),
+                schema: format!("{}_log", text("state.schema")),
+                connections: u32::try_from(number("state.connections")).unwrap_or(u32::MAX),
+                node: node.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                address: text("server.address"),
+                roles: roles.clone(),
+                queue_events: number("log.queue_events"),
+                session_timeout: Duration::from_secs(number("log.session_seconds") as u64),
+                ..KafkaLogOptions::default()
+            }),
+            _ => LogEngine::Sqlite,
+        };
         Configuration {
             address: text("server.address"),
             max_body_bytes: number("server.max_body_bytes"),
@@ -81,6 +136,17 @@ impl Loaded {
             database,
             kafka,
             queue_events: number("log.queue_events"),
+            drain: Duration::from_secs(number("server.drain_seconds") as u64),
+            node,
+            roles,
+            log,
+            lake: LakePlace {
+                url: optional("lake.url"),
+                endpoint: optional("lake.s3_endpoint"),
+                region: text("lake.s3_region"),
+                access_key_id: optional("lake.s3_access_key_id"),
+                secret_access_key: optional("lake.s3_secret_access_key"),
+            },
             batch_events: number("lake.batch_events"),
             batch_age: Duration::from_secs(number("lake.batch_seconds") as u64),
             query_timeout: Duration::from_secs(number("query.timeout_seconds") as u64),
@@ -93,6 +159,30 @@ impl Loaded {
             client_token: optional("client.token"),
         }
     }
+}
+
+impl Loaded {
+    /// How to get into Kafka, as librdkafka calls it.
+    fn kafka_access(&self) -> Vec<(&'static str, String)> {
+        let text = |key| match self.value(key) {
+            Some(Value::Text(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let protocol = text("kafka.security_protocol");
+        let mut access = vec![("security.protocol", protocol.clone())];
+        access.extend(Some(text("kafka.ca_file")).filter(|file| !file.is_empty()).map(|file| ("ssl.ca.location", file)));
+        if protocol.starts_with("sasl") {
+            access.push(("sasl.mechanism", text("kafka.sasl_mechanism")));
+            access.push(("sasl.username", text("kafka.sasl_username")));
+            access.push(("sasl.password", text("kafka.sasl_password")));
+        }
+        access
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "node".to_owned())
 }
 
 #[cfg(test)]

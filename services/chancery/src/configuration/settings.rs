@@ -1,5 +1,6 @@
 //! The table of settings.
 
+use chancery_log::Role;
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 
 /// What a setting may hold.
@@ -9,6 +10,10 @@ pub(crate) enum Kind {
     Text,
     /// A name of small letters and underscores.
     Name,
+    /// Roles of a node, joined by commas.
+    Roles,
+    /// Nothing, or `s3://bucket/prefix`.
+    Lake,
     /// An address and a port.
     Address,
     /// An `http` or `https` URL.
@@ -54,7 +59,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 27] = [
+pub(crate) const SETTINGS: [Setting; 40] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -68,6 +73,34 @@ pub(crate) const SETTINGS: [Setting; 27] = [
         Kind::Text,
         "",
         "Where log, state and lake are kept; the platform's data directory without",
+    ),
+    setting(
+        "server.drain_seconds",
+        Kind::Integer(0, 300),
+        "0",
+        "How long a node that was told to stop still serves while it says that it is not ready, for balancers",
+    ),
+    setting("node.name", Kind::Text, "", "Name of this node in a cluster, unique; the host's name without"),
+    setting(
+        "node.roles",
+        Kind::Roles,
+        "gateway,projector,archiver,sealer,exporter,relay",
+        "What this node of a cluster does",
+    ),
+    setting(
+        "log.engine",
+        Kind::OneOf(&["sqlite", "kafka"]),
+        "sqlite",
+        "Where the log is: a file in the data directory, or a topic of Apache Kafka shared by the nodes of a cluster",
+    ),
+    setting("log.topic", Kind::Text, "chancery.log", "Topic of the log, made if missing"),
+    setting("log.partitions", Kind::Integer(1, 1024), "12", "Its partitions when it is made; they never change"),
+    setting("log.replication", Kind::Integer(0, 32), "0", "Its replicas when it is made; 0 leaves them to the brokers"),
+    setting(
+        "log.session_seconds",
+        Kind::Integer(1, 300),
+        "6",
+        "How long a node may be silent before Kafka gives its partitions to others",
     ),
     setting(
         "log.queue_events",
@@ -114,6 +147,11 @@ pub(crate) const SETTINGS: [Setting; 27] = [
     setting("kafka.sasl_password", Kind::Password, "", "With which password"),
     setting("lake.batch_events", Kind::Integer(100, 1_000_000), "16384", "Events the archiver writes at once"),
     setting("lake.batch_seconds", Kind::Integer(1, 3600), "20", "How long an event may wait for a full batch"),
+    setting("lake.url", Kind::Lake, "", "`s3://bucket/prefix` of the lake; a directory in the data directory without"),
+    setting("lake.s3_endpoint", Kind::Text, "", "URL of the S3-compatible service; Amazon's own without"),
+    setting("lake.s3_region", Kind::Text, "us-east-1", "Its region"),
+    setting("lake.s3_access_key_id", Kind::Text, "", "Key to it; `AWS_ACCESS_KEY_ID` or the machine's role without"),
+    setting("lake.s3_secret_access_key", Kind::Password, "", "Its secret"),
     setting("query.timeout_seconds", Kind::Integer(1, 3600), "60", "Longest a query may run"),
     setting(
         "query.memory_bytes",
@@ -175,6 +213,16 @@ impl Setting {
                 Ok(Value::Text(text.to_owned()))
             }
             Kind::Name => wrong("a name of small letters".to_owned()),
+            Kind::Roles => match text.split(',').find(|role| Role::from_name(role.trim()).is_none()) {
+                None => Ok(Value::Text(text.to_owned())),
+                Some(_) => {
+                    wrong(format!("some of {}, joined by commas", Role::ALL.map(Role::as_str).join(", ")))
+                }
+            },
+            Kind::Lake if text.is_empty() || text.starts_with("s3://") && url::Url::parse(text).is_ok() => {
+                Ok(Value::Text(text.to_owned()))
+            }
+            Kind::Lake => wrong("a URL s3://bucket/prefix".to_owned()),
             Kind::Integer(least, most) => match text.parse::<i64>() {
                 Ok(number) if (least..=most).contains(&number) => Ok(Value::Integer(number)),
                 _ => wrong(format!("a whole number from {least} to {most}")),

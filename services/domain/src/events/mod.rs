@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod identity;
+pub mod nodes;
 pub mod policy;
 pub mod quotas;
 pub mod runners;

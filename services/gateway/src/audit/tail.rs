@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use chancery_domain::Event;
 use chancery_filter::Filter;
-use chancery_log::{Position, Recorded};
+use chancery_log::{Frontier, LogError, Recorded, partition, place};
 use futures::{Stream, stream};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -28,12 +28,13 @@ const PAGE: usize = 256;
 pub(crate) struct TailQuery {
     /// Filter, as in GRAMMAR.md.
     q: Option<String>,
-    /// Position after which to begin; the log's end without. `Last-Event-ID` goes before it.
-    from: Option<Position>,
+    /// The id of the message after which to begin, or 0 for the log's beginning; its end without. `Last-Event-ID` goes
+    /// before it.
+    from: Option<String>,
 }
 
-/// Follows the log. Each message's id is the event's position; a client that reconnects with `Last-Event-ID`
-/// misses nothing.
+/// Follows the log. Each message's id says how far along every partition the client is then: one that reconnects with
+/// `Last-Event-ID` misses nothing.
 #[utoipa::path(get, path = "/api/v1/audit/tail", tag = "audit", params(TailQuery),
     responses((status = 200), (status = 400), (status = 401), (status = 403)))]
 pub(crate) async fn tail(
@@ -46,22 +47,34 @@ pub(crate) async fn tail(
     let gateway: Arc<Gateway> = gateway.into_inner();
     let filter = filter(&gateway, &caller, query.q.as_deref())?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
-    let last =
-        last.map(|id| id.parse().map_err(|_| ApiError::bad_request("`Last-Event-ID` is no position"))).transpose()?;
-    let position = last.or(query.from).unwrap_or_else(|| gateway.log.head());
+    let frontier = match last.or(query.from.as_deref()) {
+        Some(text) => beginning(text, gateway.log.partitions())?,
+        None => gateway.log.barrier().await?,
+    };
     let reading = Reading::begin(&gateway, &caller, "tail", query.q.as_deref().unwrap_or_default()).streaming();
     let follower =
-        Follower { gateway, filter, position, page: VecDeque::new(), reading, stopping: stopping.get_ref().clone() };
+        Follower { gateway, filter, frontier, page: VecDeque::new(), reading, stopping: stopping.get_ref().clone() };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("x-accel-buffering", "no"))
         .streaming(messages(follower)))
 }
 
+/// A place in the log, as ids of messages say it.
+fn beginning(text: &str, partitions: u16) -> Result<Frontier, ApiError> {
+    if text == "0" {
+        return Ok(Frontier::start(partitions));
+    }
+    let frontier: Option<Frontier> = text.parse().ok();
+    frontier.filter(|frontier| frontier.partitions() == partitions).ok_or_else(|| {
+        ApiError::bad_request("`from` and `Last-Event-ID` must be the id of a message of this log's tail, or 0")
+    })
+}
+
 struct Follower {
     gateway: Arc<Gateway>,
     filter: Option<Filter>,
-    position: Position,
+    frontier: Frontier,
     page: VecDeque<Recorded>,
     reading: Streaming,
     stopping: CancellationToken,
@@ -83,28 +96,37 @@ impl Follower {
     async fn next(&mut self) -> Option<String> {
         loop {
             while let Some(recorded) = self.page.pop_front() {
-                self.position = recorded.position;
+                self.frontier.advance(recorded.position);
                 if self.shows(&recorded) {
                     self.reading.sent(1);
                     let data = with_position(recorded.position, &recorded.bytes);
-                    return Some(format!("id: {}\ndata: {data}\n\n", recorded.position));
+                    return Some(format!("id: {}\ndata: {data}\n\n", self.frontier));
                 }
             }
             // A reader who leaves is no failure: a tail has no other end.
             self.reading.complete();
-            tokio::select! {
+            let heads = tokio::select! {
                 () = self.stopping.cancelled() => return None,
                 () = tokio::time::sleep(HEARTBEAT) => return Some(":\n\n".to_owned()),
-                _ = self.gateway.log.wait_beyond(self.position) => {}
-            }
-            match self.gateway.log.read(self.position, PAGE).await {
-                Ok(page) => self.page.extend(page),
-                Err(error) => {
-                    tracing::warn!(%error, "a tail ends because the log cannot be read");
-                    return None;
-                }
+                heads = self.gateway.log.wait_past(&self.frontier) => heads,
+            };
+            if let Err(error) = self.turn_pages(&heads).await {
+                tracing::warn!(%error, "a tail ends because the log cannot be read");
+                return None;
             }
         }
+    }
+
+    /// Reads on in every partition that has gone on.
+    async fn turn_pages(&mut self, heads: &Frontier) -> Result<(), LogError> {
+        for head in heads.positions().filter(|head| place(*head) > 0 && !self.frontier.includes(*head)) {
+            let page = self.gateway.log.read(self.frontier.of(partition(head)), PAGE).await?;
+            if page.events.is_empty() {
+                self.frontier.advance(page.reached);
+            }
+            self.page.extend(page.events);
+        }
+        Ok(())
     }
 
     fn shows(&self, recorded: &Recorded) -> bool {

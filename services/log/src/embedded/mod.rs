@@ -126,7 +126,7 @@ impl Embedded {
             return Ok(Page { after, events: Vec::new(), reached: after });
         }
         let events = match self.recent.read(after, head, max_events, Log::READ_BYTES) {
-            Some(events) => events,
+            Some((events, _)) => events,
             None => self.journal.read(after, head, max_events, Log::READ_BYTES).await?,
         };
         let reached = events.last().map_or(after, |last| last.position);

@@ -114,7 +114,7 @@ async fn logged_in(db: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Er
         db,
         "UPDATE users SET last_login_at = $1 WHERE id = $2 AND coalesce(last_login_at, 0) < $1",
         event.occurred_at.as_micros(),
-        event.actor.id.clone(),
+        event.resource.id.clone(),
     )
 }
 
