@@ -63,6 +63,12 @@ CREATE TABLE nodes (
     seen_at    TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
+-- Where events stand that were taken over from an embedded log, by their positions there.
+CREATE TABLE origins (
+    original BIGINT PRIMARY KEY,
+    position BIGINT NOT NULL
+);
+
 -- Which topic this is about, so that another one is never mistaken for it.
 CREATE TABLE topic (
     single     BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (single),

@@ -61,11 +61,31 @@ pub(crate) enum Command {
     /// Write or check the generated files of `schemas/`.
     #[command(after_help = "Examples:\n  chancery schemas --write schemas\n  chancery schemas --check schemas")]
     Schemas(SchemasArguments),
+    /// Move an installation.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Print shell completions.
     #[command(after_help = "Example:\n  chancery completions bash > /etc/bash_completion.d/chancery")]
     Completions {
         /// Which shell.
         shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Copy the whole log of an embedded installation, event for event, into the cluster that the configuration names,
+    /// before any of its nodes is started. Run again, it goes on where it stopped.
+    #[command(
+        after_help = "Example:\n  chancery --config cluster.toml migrate embedded-to-cluster --from /var/lib/chancery --positions positions.csv"
+    )]
+    EmbeddedToCluster {
+        /// Data directory of the embedded installation, which must be stopped.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+        /// Where to write which position became which, as CSV.
+        #[arg(long, value_name = "FILE")]
+        positions: Option<PathBuf>,
     },
 }
 

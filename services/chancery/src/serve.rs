@@ -42,7 +42,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let log = open_log(&configuration, configuration.roles.clone()).await?;
     let state = open_state(&configuration, &log).await?;
-    let lake = Lake::open(lake_place(&configuration)?, log.clone(), lake_options(&configuration))
+    let lake = Lake::open(&configuration.lake, log.clone(), lake_options(&configuration))
         .await
         .doing("opening the lake")?;
     let consumers = CancellationToken::new();
@@ -124,10 +124,9 @@ fn work(
         let (projector, dead_letters) = (Projector::new(state.clone()), Arc::new(state.clone()));
         working.push(tokio::spawn(consume(log.clone(), projector, dead_letters, assignment, cancel.clone())));
     }
-    let archives = roles.contains(&Role::Archiver);
-    if archives || roles.contains(&Role::Gateway) {
+    if roles.contains(&Role::Archiver) || roles.contains(&Role::Gateway) {
         let (lake, cancel) = (lake.clone(), cancel.clone());
-        working.push(tokio::spawn(async move { lake.run(cancel, archives).await }));
+        working.push(tokio::spawn(async move { lake.run(cancel).await }));
     }
     Ok(working)
 }

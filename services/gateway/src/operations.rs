@@ -58,7 +58,7 @@ pub(crate) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
 /// installation is one node.
 #[utoipa::path(get, path = "/api/v1/cluster", tag = "operations", responses((status = 200), (status = 401), (status = 403), (status = 503)))]
 pub(crate) async fn cluster(gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
-    let lake = gateway.lake.status();
+    let watermark = gateway.lake.watermark();
     let consumers = gateway.state.consumers().await?;
     let heads = gateway.log.heads();
     let partitions: Vec<_> = heads
@@ -68,7 +68,7 @@ pub(crate) async fn cluster(gateway: web::Data<Gateway>) -> Result<HttpResponse,
                 let lag = place(head).saturating_sub(place(consumer.reached.of(partition(head))));
                 (consumer.name.clone(), lag)
             });
-            let archived = place(lake.reached.of(partition(head)));
+            let archived = place(watermark.of(partition(head)));
             let lag: BTreeMap<_, _> = lag.chain([("archiver".to_owned(), place(head).saturating_sub(archived))]).collect();
             json!({ "partition": partition(head), "head": place(head), "lag": lag })
         })

@@ -79,7 +79,7 @@ pub(crate) async fn consumers(gateway: web::Data<Gateway>) -> Result<HttpRespons
     let consumers = gateway.state.consumers().await?;
     let mut rows: Vec<_> =
         consumers.iter().map(|consumer| row(&consumer.name, &consumer.reached, consumer.dead_letters)).collect();
-    rows.push(row("archiver", &gateway.lake.status().reached, 0));
+    rows.push(row("archiver", &gateway.lake.watermark(), 0));
     Ok(HttpResponse::Ok().json(json!({ "head": heads.total(), "items": rows })))
 }
 

@@ -18,8 +18,8 @@ use crate::schema::events_schema;
 /// Type of a row whose bytes are not an event: archived all the same, so that nothing is lost or blocked.
 pub(crate) const UNREADABLE: &str = "chancery.unreadable";
 
-/// Bytes of text allocated at once per column; growing blocks would be half empty, and the tail holds many.
-const TEXT_BLOCK: u32 = 32 << 10;
+/// Most bytes of text allocated at once per column; growing blocks would be half empty, and the tail holds many.
+const TEXT_BLOCK: usize = 32 << 10;
 
 /// What the columns need of an event. Payloads are skipped over, not built.
 #[derive(Deserialize)]
@@ -117,7 +117,7 @@ struct ImportedColumns<'a> {
 
 /// Encodes events as one batch of [`events_schema`].
 pub(crate) fn encode(events: &[Recorded]) -> Result<RecordBatch, LakeError> {
-    let mut builders = Builders::new(events.len());
+    let mut builders = Builders::new(events.len(), events.iter().map(|event| event.bytes.len()).sum());
     for recorded in events {
         match serde_json::from_str::<Columns<'_>>(&recorded.bytes) {
             Ok(columns) => builders.append(recorded, &columns),
@@ -139,12 +139,14 @@ struct Builders {
 }
 
 impl Builders {
-    fn new(rows: usize) -> Self {
+    fn new(rows: usize, bytes: usize) -> Self {
+        // No column has more text than the events together.
+        let block = u32::try_from(bytes.clamp(1, TEXT_BLOCK)).unwrap_or(u32::MAX);
         let list = || ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
         Self {
             integers: std::array::from_fn(|_| Int64Builder::with_capacity(rows)),
             times: std::array::from_fn(|_| TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC")),
-            texts: std::array::from_fn(|_| StringViewBuilder::with_capacity(rows).with_fixed_block_size(TEXT_BLOCK)),
+            texts: std::array::from_fn(|_| StringViewBuilder::with_capacity(rows).with_fixed_block_size(block)),
             lists: std::array::from_fn(|_| list()),
         }
     }

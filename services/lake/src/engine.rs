@@ -1,6 +1,5 @@
 //! DataFusion, set up once: bounded memory, no spilling, cached Parquet footers.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
@@ -9,9 +8,9 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use object_store::local::LocalFileSystem;
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::Rows;
+use crate::store::Store;
 use crate::table::{EventsTable, Order};
 use crate::{LakeError, LakeOptions, functions};
 
@@ -26,18 +25,20 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(directory: &Path, options: &LakeOptions) -> Result<Self, LakeError> {
+    pub(crate) fn new(store: &Store, options: &LakeOptions) -> Result<Self, LakeError> {
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(GreedyMemoryPool::new(options.query_memory)))
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
             .with_metadata_cache_limit(METADATA_CACHE)
             .build_arc()?;
-        let store = LocalFileSystem::new_with_prefix(directory).map_err(|e| LakeError::Storage(e.to_string()))?;
-        let store: Arc<dyn object_store::ObjectStore> = Arc::new(store);
         let store_url = ObjectStoreUrl::parse("lake://events")?;
-        runtime.register_object_store(store_url.as_ref(), store.clone());
+        runtime.register_object_store(store_url.as_ref(), store.objects.clone());
         let cache = runtime.cache_manager.get_file_metadata_cache();
-        Ok(Self { readers: Arc::new(CachedParquetFileReaderFactory::new(store, cache)), runtime, store_url })
+        Ok(Self {
+            readers: Arc::new(CachedParquetFileReaderFactory::new(store.objects.clone(), cache)),
+            runtime,
+            store_url,
+        })
     }
 
     /// A session of its own for one question.
@@ -55,8 +56,8 @@ impl Engine {
         session
     }
 
-    /// The table `events` over a snapshot.
-    pub(crate) fn table(&self, snapshot: Snapshot, order: Order) -> Arc<EventsTable> {
-        Arc::new(EventsTable::new(snapshot, order, self.readers.clone(), self.store_url.clone()))
+    /// The table `events` over some rows.
+    pub(crate) fn table(&self, rows: Rows, order: Order) -> Arc<EventsTable> {
+        Arc::new(EventsTable::new(rows, order, self.readers.clone(), self.store_url.clone()))
     }
 }

@@ -43,6 +43,12 @@ impl From<deltalake::DeltaTableError> for LakeError {
     }
 }
 
+impl From<object_store::Error> for LakeError {
+    fn from(error: object_store::Error) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
 impl From<parquet::errors::ParquetError> for LakeError {
     fn from(error: parquet::errors::ParquetError) -> Self {
         Self::Storage(error.to_string())

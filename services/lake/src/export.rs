@@ -1,8 +1,10 @@
 //! Exporting: every matching event in the order of time, in constant memory.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 use chancery_filter::Filter;
 use datafusion::logical_expr::{Expr, ident};
@@ -10,10 +12,10 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::files::{sort_by_time, split_by_date};
+use crate::files::{DataFile, sort_by_time, split_by_date};
 use crate::handle::{Inner, Lake};
 use crate::schema::{COLUMNS, events_schema};
-use crate::snapshot::{Chunk, Snapshot};
+use crate::snapshot::{Rows, Snapshot};
 use crate::table::Order;
 use crate::{LakeError, SqlStream};
 
@@ -56,7 +58,7 @@ impl Lake {
 impl Inner {
     async fn one_date(
         &self,
-        part: Snapshot,
+        part: Rows,
         columns: &[String],
         filter: Option<Expr>,
         ascending: bool,
@@ -72,35 +74,18 @@ impl Inner {
     }
 }
 
-/// One snapshot per date, oldest first, each with its files and its sorted part of the tail.
-fn by_date(snapshot: &Snapshot) -> Result<Vec<Snapshot>, LakeError> {
-    let mut tail = Vec::new();
-    for chunk in &snapshot.chunks {
-        for (date, batch) in split_by_date(&sort_by_time(&chunk.batch)?) {
-            tail.push((date, Chunk { last: chunk.last, batch }));
-        }
+/// The rows of each date, oldest first, with one sorted batch of the tail.
+fn by_date(snapshot: &Snapshot) -> Result<Vec<Rows>, LakeError> {
+    let mut dates: BTreeMap<i32, (Vec<DataFile>, Vec<RecordBatch>)> = BTreeMap::new();
+    let rows = snapshot.rows();
+    for file in rows.files.iter() {
+        dates.entry(file.date).or_default().0.push(file.clone());
     }
-    let dates: BTreeSet<i32> =
-        snapshot.files.iter().map(|file| file.date).chain(tail.iter().map(|(date, _)| *date)).collect();
-    dates
-        .into_iter()
-        .map(|date| {
-            let chunks: Vec<Chunk> =
-                tail.iter().filter(|(of, _)| *of == date).map(|(_, chunk)| chunk.clone()).collect();
-            Ok(Snapshot {
-                files: Arc::new(snapshot.files.iter().filter(|file| file.date == date).cloned().collect()),
-                watermark: snapshot.watermark,
-                chunks: merged(chunks)?,
-            })
-        })
-        .collect()
-}
-
-/// The chunks as one that is sorted as a whole.
-fn merged(chunks: Vec<Chunk>) -> Result<Vec<Chunk>, LakeError> {
-    let Some(last) = chunks.last().map(|chunk| chunk.last) else { return Ok(chunks) };
-    let batch = arrow::compute::concat_batches(&events_schema(), chunks.iter().map(|chunk| &chunk.batch))?;
-    Ok(vec![Chunk { last, batch: sort_by_time(&batch)? }])
+    let tail = sort_by_time(&concat_batches(&events_schema(), &rows.tail)?)?;
+    for (date, batch) in split_by_date(&tail) {
+        dates.entry(date).or_default().1.push(batch);
+    }
+    Ok(dates.into_values().map(|(files, tail)| Rows { files: Arc::new(files), tail }).collect())
 }
 
 fn columns(asked: Option<&[String]>) -> Result<Vec<String>, LakeError> {

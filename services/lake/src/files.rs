@@ -1,7 +1,5 @@
 //! Parquet files: how they are written, and what is known of each.
 
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -17,7 +15,9 @@ use parquet::schema::types::ColumnPath;
 use serde_json::{Value, json};
 
 use crate::LakeError;
-use crate::schema::{COLUMNS, events_schema};
+use crate::schema::{COLUMNS, DATE, events_schema};
+use crate::sink::Sink;
+use crate::store::Store;
 
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
@@ -150,57 +150,58 @@ pub(crate) fn positions(batch: &RecordBatch) -> &[i64] {
         .map_or(&[], |column| column.values())
 }
 
-/// Writes batches of one date, already sorted, into one file. It is synced when [`FileWriter::finish`] returns.
+/// Writes batches of one date, already sorted, into one file. It is durable when [`FileWriter::finish`] returns.
 pub(crate) struct FileWriter {
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<Sink>,
     file: DataFile,
 }
 
 impl FileWriter {
-    /// Starts the file `path` below `directory`.
-    pub(crate) fn create(directory: &Path, path: String, date: i32) -> Result<Self, LakeError> {
-        let target = directory.join(&path);
-        if let Some(parent) = target.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
+    /// Starts the file `name` of a date.
+    pub(crate) fn create(store: &Store, date: i32, name: &str) -> Result<Self, LakeError> {
+        let path = format!("{DATE}={}/{name}.parquet", date_text(date));
         // Readers get plain Parquet types; our own scan asks for views.
         let options = ArrowWriterOptions::new().with_properties(writer_properties()).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(File::create(target)?, events_schema(), options)?;
+        let writer = ArrowWriter::try_new_with_options(store.create(&path)?, events_schema(), options)?;
         let file =
             DataFile { path, date, bytes: 0, rows: 0, times: (i64::MAX, i64::MIN), positions: (i64::MAX, i64::MIN) };
         Ok(Self { writer, file })
     }
 
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+    pub(crate) async fn write(mut self, batch: RecordBatch) -> Result<Self, LakeError> {
         self.file.rows += batch.num_rows();
-        for (bounds, values) in [(&mut self.file.times, times(batch)), (&mut self.file.positions, positions(batch))] {
+        for (bounds, values) in [(&mut self.file.times, times(&batch)), (&mut self.file.positions, positions(&batch))] {
             bounds.0 = values.iter().copied().fold(bounds.0, i64::min);
             bounds.1 = values.iter().copied().fold(bounds.1, i64::max);
         }
-        Ok(self.writer.write(batch)?)
+        let mut written = blocking(move || Ok(self.writer.write(&batch).map(|()| self)?)).await?;
+        written.writer.inner_mut().send().await?;
+        Ok(written)
     }
 
-    pub(crate) fn finish(mut self) -> Result<DataFile, LakeError> {
-        self.writer.finish()?;
-        let file = self.writer.inner();
-        file.sync_all()?;
-        self.file.bytes = file.metadata()?.len();
-        Ok(self.file)
+    pub(crate) async fn finish(mut self) -> Result<DataFile, LakeError> {
+        let mut finished = blocking(move || {
+            self.writer.finish()?;
+            self.writer.inner().sync()?;
+            Ok(self)
+        })
+        .await?;
+        finished.writer.inner_mut().complete().await?;
+        finished.file.bytes = finished.writer.bytes_written() as u64;
+        Ok(finished.file)
     }
 }
 
-/// Sorts a batch and writes it as one file per date, named after the positions it covers.
-pub(crate) fn write_batch(directory: &Path, batch: &RecordBatch, name: &str) -> Result<Vec<DataFile>, LakeError> {
-    let sorted = sort_by_time(batch)?;
-    split_by_date(&sorted)
-        .into_iter()
-        .map(|(date, piece)| {
-            let path = format!("{}={}/{name}.parquet", crate::schema::DATE, date_text(date));
-            let mut writer = FileWriter::create(directory, path, date)?;
-            writer.write(&piece)?;
-            writer.finish()
-        })
-        .collect()
+/// Writes a file of one batch.
+pub(crate) async fn write_file(store: &Store, date: i32, name: &str, rows: RecordBatch) -> Result<DataFile, LakeError> {
+    FileWriter::create(store, date, name)?.write(rows).await?.finish().await
+}
+
+/// Runs what keeps a processor or a disk busy away from the tasks that answer requests.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
+) -> Result<T, LakeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| LakeError::Storage(error.to_string()))?
 }
 
 /// The path as the object store sees it.

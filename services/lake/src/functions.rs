@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Int64Type};
 use chancery_filter::{Case, Path, Predicate, parse_network};
+use chancery_log::Frontier;
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarUDF, Signature, SimpleScalarUDF, Volatility};
 use datafusion::prelude::{SessionContext, lit};
@@ -43,6 +44,24 @@ pub(crate) fn json_matches(column: Expr, path: &Path, predicate: &Predicate) -> 
     let test = move |arguments: &[ColumnarValue]| {
         let found = texts(arguments)?.iter().map(|event| Some(event.is_some_and(&matches))).collect::<BooleanArray>();
         Ok(Arc::new(found) as ArrayRef)
+    };
+    function(&name, 1, DataType::Boolean, test).call(vec![column])
+}
+
+/// Whether the position in `column` is within a frontier.
+pub(crate) fn within(column: Expr, frontier: &Frontier) -> Expr {
+    if frontier.partitions() == 1 {
+        return column.lt_eq(lit(frontier.of(0).cast_signed()));
+    }
+    let name = format!("within[{frontier}]");
+    let frontier = frontier.clone();
+    let test = move |arguments: &[ColumnarValue]| {
+        let positions = array(arguments, 0)?;
+        let Some(positions) = positions.as_primitive_opt::<Int64Type>() else {
+            return exec_err!("a position is needed");
+        };
+        let within = positions.iter().map(|position| Some(frontier.includes(position?.cast_unsigned())));
+        Ok(Arc::new(within.collect::<BooleanArray>()) as ArrayRef)
     };
     function(&name, 1, DataType::Boolean, test).call(vec![column])
 }

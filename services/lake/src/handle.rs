@@ -1,19 +1,17 @@
 //! The handle to the lake.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_log::{Clock, Log, Position, system_clock};
-use serde::Serialize;
+use chancery_log::{Assignment, Clock, Frontier, Log, Role, system_clock};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
-use crate::LakeError;
-use crate::archiver::oldest_recorded;
 use crate::delta::DeltaLog;
 use crate::engine::Engine;
 use crate::snapshot::Current;
+use crate::store::Store;
+use crate::{LakeError, Location};
 
 /// How the lake is opened.
 #[derive(Clone)]
@@ -22,15 +20,18 @@ pub struct LakeOptions {
     pub batch_events: usize,
     /// How long an event may wait for a full batch.
     pub batch_age: Duration,
-    /// Most decoded events kept in memory.
+    /// Most decoded events of all partitions kept in memory.
     pub tail_events: usize,
+    /// How often the commits of other nodes are looked for.
+    pub refresh_interval: Duration,
     /// Memory all running questions may use together, bytes.
     pub query_memory: usize,
     /// Longest a question may run.
     pub query_timeout: Duration,
     /// How often small files are merged and old ones removed.
     pub maintenance_interval: Duration,
-    /// How long a replaced file stays on disk; at least the query time-out.
+    /// How long a replaced file stays readable; at least the query time-out, and never less than an hour in a store that
+    /// several nodes share.
     pub file_retention: Duration,
     /// Where the time comes from.
     pub clock: Clock,
@@ -48,6 +49,7 @@ impl Default for LakeOptions {
             batch_events: 16_384,
             batch_age: Duration::from_secs(20),
             tail_events: 49_152,
+            refresh_interval: Duration::from_secs(1),
             query_memory: 512 << 20,
             query_timeout: Duration::from_mins(1),
             maintenance_interval: Duration::from_mins(1),
@@ -55,23 +57,6 @@ impl Default for LakeOptions {
             clock: system_clock(),
         }
     }
-}
-
-/// How far the lake is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LakeStatus {
-    /// Last archived position.
-    pub watermark: Position,
-    /// Last position of the log.
-    pub head: Position,
-    /// Files of the table.
-    pub files: usize,
-    /// Archived events.
-    pub rows: usize,
-    /// Bytes of those files.
-    pub bytes: u64,
-    /// Age of the oldest event that waits in memory to be archived, microseconds.
-    pub waiting_micros: i64,
 }
 
 /// A cheap handle to the lake.
@@ -84,73 +69,73 @@ pub struct Lake {
 pub(crate) struct Inner {
     pub(crate) log: Log,
     pub(crate) options: LakeOptions,
-    pub(crate) directory: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
     pub(crate) current: Current,
     pub(crate) delta: Mutex<DeltaLog>,
-    pub(crate) decoding: Mutex<()>,
+    /// Whose turn it is to be decoded; held while one is.
+    pub(crate) turn: Mutex<u16>,
+    /// The partitions this node archives.
+    pub(crate) assignment: Assignment,
     pub(crate) archive_now: Notify,
-    pub(crate) archived: Notify,
-    pub(crate) engine: Engine,
+    pub(crate) refresh_now: Notify,
 }
 
 impl std::fmt::Debug for Lake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lake").field("directory", &self.inner.directory).finish_non_exhaustive()
+        f.debug_struct("Lake").field("table", &self.inner.store.url.as_str()).finish_non_exhaustive()
     }
 }
 
 impl Lake {
-    /// Opens or creates the table in `directory`, to be filled from `log`.
-    pub async fn open(directory: &Path, log: Log, options: LakeOptions) -> Result<Self, LakeError> {
-        let delta = DeltaLog::open(directory).await?;
-        let directory = directory.canonicalize()?;
-        let watermark = delta.watermark().await?;
-        if watermark > log.head() {
-            return Err(LakeError::Storage(format!(
-                "the table holds events up to position {watermark}, the log ends at {}: they do not belong together",
-                log.head()
-            )));
-        }
-        let engine = Engine::new(&directory, &options)?;
+    /// Opens or creates the table at `location`, to be filled from `log`.
+    pub async fn open(location: &Location, log: Log, options: LakeOptions) -> Result<Self, LakeError> {
+        Self::open_in(Store::open(location).await?, log, options).await
+    }
+
+    pub(crate) async fn open_in(store: Store, log: Log, options: LakeOptions) -> Result<Self, LakeError> {
+        let delta = DeltaLog::open(&store, log.partitions()).await?;
+        let current = Current::new(delta.content().clone());
+        belongs_to(&delta.content().watermark, &log).await?;
         let inner = Inner {
+            engine: Engine::new(&store, &options)?,
+            assignment: log.assignment(Role::Archiver)?,
             log,
-            directory,
-            current: Current::new(delta.files()?, watermark),
-            delta: Mutex::new(delta),
-            decoding: Mutex::new(()),
-            archive_now: Notify::new(),
-            archived: Notify::new(),
-            engine,
             options,
+            store,
+            current,
+            delta: Mutex::new(delta),
+            turn: Mutex::new(0),
+            archive_now: Notify::new(),
+            refresh_now: Notify::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Follows the log, archives and keeps the table tidy until cancelled; then archives what is left.
+    /// Follows the log and the table, archives and keeps the table tidy until cancelled; then archives what is left.
     pub async fn run(&self, cancel: CancellationToken) {
         tokio::join!(
             self.inner.follow(cancel.clone()),
+            self.inner.keep_up(cancel.clone()),
             self.inner.archive(cancel.clone()),
             self.inner.maintain(cancel.clone())
         );
     }
 
-    /// The last archived position.
-    pub fn watermark(&self) -> Position {
-        self.inner.current.get().watermark
+    /// How far the log is archived, as this node knows it.
+    pub fn watermark(&self) -> Frontier {
+        self.inner.current.get().table.watermark.clone()
     }
+}
 
-    /// How far the lake is.
-    pub fn status(&self) -> LakeStatus {
-        let snapshot = self.inner.current.get();
-        let now = (self.inner.options.clock)().as_micros();
-        LakeStatus {
-            watermark: snapshot.watermark,
-            head: self.inner.log.head(),
-            files: snapshot.files.len(),
-            rows: snapshot.files.iter().map(|file| file.rows).sum(),
-            bytes: snapshot.files.iter().map(|file| file.bytes).sum(),
-            waiting_micros: oldest_recorded(&snapshot.chunks).map_or(0, |oldest| (now - oldest).max(0)),
-        }
+/// Refuses a table that holds more than the log. What other nodes archived before the table was read is in the log that
+/// can be read after it.
+async fn belongs_to(watermark: &Frontier, log: &Log) -> Result<(), LakeError> {
+    let heads = log.barrier().await?;
+    if heads.reaches(watermark) {
+        return Ok(());
     }
+    Err(LakeError::Storage(format!(
+        "the table holds events up to position {watermark}, the log ends at {heads}: they do not belong together"
+    )))
 }

@@ -7,16 +7,19 @@
 //!                       DataFusion table `events` ──► search, aggregate, SQL, export
 //! ```
 //!
-//! * The tail follows the log's end and decodes each event once, into the columns of [`schema`]. A question
-//!   asked now first brings the tail up to the log's head, so an acknowledged event is in the next answer.
-//! * The archiver sorts the oldest part of the tail by time, writes one Parquet file per date and commits
-//!   them to the Delta table together with the last position they contain (an application transaction), so
-//!   every event is in the table exactly once wherever the process dies.
-//! * A snapshot is the table's files up to the watermark and the tail beyond it, taken together; a commit
-//!   moves rows from one to the other in one step.
-//! * Compaction merges the small files of a date; replaced files stay on disk until no running question can
-//!   need them.
+//! * The tail follows the ends of all partitions and decodes each event once, into the columns of [`schema`]. A
+//!   question asked now first brings the tail up to everything acknowledged anywhere, so an acknowledged event is in
+//!   the next answer, whichever node is asked.
+//! * The archiver sorts the oldest part of the tail by time, writes one Parquet file per date and commits them to the
+//!   Delta table together with the last position they contain of each partition (application transactions), so every
+//!   event is in the table exactly once wherever a process dies. A commit is refused unless it begins where the table
+//!   ends: which node archives which partition divides the work, and nothing depends on it.
+//! * A snapshot is the table's files up to the watermark and the tail beyond it, taken together; a commit, of this node
+//!   or seen of another, moves rows from one to the other in one step.
+//! * Compaction, on one node at a time, merges the small files of a date; replaced files stay until no running question
+//!   can need them.
 
+mod actions;
 mod aggregate;
 mod archiver;
 mod compaction;
@@ -31,18 +34,23 @@ mod functions;
 mod handle;
 mod schema;
 mod search;
+mod sink;
 mod snapshot;
 mod sql;
+mod status;
+mod store;
 mod table;
 mod tail;
 
 pub use aggregate::{AggregateRequest, AggregateResult, Bucket, rows};
 pub use error::LakeError;
 pub use export::ExportRequest;
-pub use handle::{Lake, LakeOptions, LakeStatus};
+pub use handle::{Lake, LakeOptions};
 pub use schema::{COLUMNS, events_schema};
 pub use search::{Cursor, Hit, SearchPage, SearchRequest};
 pub use sql::{SqlLimits, SqlStream};
+pub use status::{LakePartition, LakeStatus};
+pub use store::{Location, S3Options};
 
 #[cfg(test)]
 mod tests;

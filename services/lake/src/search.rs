@@ -2,18 +2,20 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{AsArray, RecordBatch};
 use chancery_domain::Timestamp;
 use chancery_filter::Filter;
-use chancery_log::Position;
+use chancery_log::{Frontier, Position};
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use crate::LakeError;
 use crate::expressions::{asks_for_ongoing, condition, timestamp};
 use crate::files::{positions, times};
+use crate::functions::within;
 use crate::handle::Lake;
 use crate::snapshot::Snapshot;
 use crate::table::Order;
@@ -33,23 +35,23 @@ pub struct SearchRequest {
     pub total: bool,
 }
 
-/// Where a page ended: a moment, a position, and the log's end when the walk began.
+/// Where a page ended: a moment, a position, and where the log's partitions ended when the walk began.
 ///
 /// Pages are ordered by `(occurred_at, position)`, which is unique. Events recorded after the walk began lie
 /// beyond `end` and belong to a later walk, so no page repeats or skips an event however many arrive meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// `occurred_at` of the last event, microseconds.
     pub occurred_at: i64,
     /// Its position.
     pub position: Position,
-    /// The last position the walk covers.
-    pub end: Position,
+    /// What the walk covers.
+    pub end: Frontier,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}-{:x}", self.occurred_at, self.position, self.end)
+        write!(f, "{:x}-{:x}-{}", self.occurred_at, self.position, self.end)
     }
 }
 
@@ -57,15 +59,17 @@ impl FromStr for Cursor {
     type Err = LakeError;
 
     fn from_str(text: &str) -> Result<Self, LakeError> {
-        let mut parts = text.split('-').map(|part| u64::from_str_radix(part, 16).ok());
-        match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next()) {
-            (Some(occurred_at), Some(position), Some(end), None)
-                if occurred_at <= Timestamp::MAX.as_micros().cast_unsigned() =>
-            {
-                Ok(Self { occurred_at: occurred_at.cast_signed(), position, end })
-            }
-            _ => Err(LakeError::Invalid("the cursor is not one this server has given out".to_owned())),
-        }
+        Self::read(text).ok_or_else(|| LakeError::Invalid("the cursor is not one this server has given out".to_owned()))
+    }
+}
+
+impl Cursor {
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        let (occurred_at, position) = (number()?.cast_signed(), number()?);
+        let end = parts.next()?.parse().ok()?;
+        (0..=Timestamp::MAX.as_micros()).contains(&occurred_at).then_some(Self { occurred_at, position, end })
     }
 }
 
@@ -99,41 +103,29 @@ impl Lake {
     pub async fn event(&self, id: &str) -> Result<Option<Hit>, LakeError> {
         let find = async {
             let events = self.events(Order::NewestFirst).await?.1;
-            let found = events.filter(ident("id").eq(lit(id)))?.select_columns(&["position", "event"])?;
-            let found = found.sort(vec![ident("position").sort(true, false)])?.limit(0, Some(1))?;
-            Ok(hits(&found.collect().await?).pop())
+            let first = vec![ident("recorded_at").sort(true, false), ident("position").sort(true, false)];
+            let found = events.filter(ident("id").eq(lit(id)))?.sort(first)?.limit(0, Some(1))?;
+            Ok(hits(&found.select_columns(&["position", "event"])?.collect().await?).pop())
         };
         self.timed("event", find).await
-    }
-
-    /// Counts the events that match.
-    pub(crate) async fn count(&self, filter: Option<&Filter>, until: Option<Position>) -> Result<u64, LakeError> {
-        let (snapshot, events) = self.events(Order::NewestFirst).await?;
-        let events = match filter {
-            Some(filter) => events.filter(self.condition_of(filter, &snapshot).await?)?,
-            None => events,
-        };
-        let events = match until {
-            Some(until) if until < snapshot.position() => {
-                events.filter(ident("position").lt_eq(lit(until.cast_signed())))?
-            }
-            _ => events,
-        };
-        Ok(events.count().await? as u64)
     }
 
     async fn search_page(&self, request: SearchRequest) -> Result<SearchPage, LakeError> {
         let order = if request.ascending { Order::OldestFirst } else { Order::NewestFirst };
         let (snapshot, mut events) = self.events(order).await?;
-        let end = request.after.map_or(snapshot.position(), |cursor| cursor.end);
+        let end = request.after.as_ref().map_or_else(|| snapshot.reached.clone(), |cursor| cursor.end.clone());
+        if !snapshot.reached.reaches(&end) {
+            return Err(LakeError::Unavailable("the page before is from a node that has read more of it".to_owned()));
+        }
         if let Some(filter) = &request.filter {
             events = events.filter(self.condition_of(filter, &snapshot).await?)?;
         }
-        if let Some(cursor) = request.after {
-            events = events.filter(beyond(cursor, request.ascending))?;
+        if !end.reaches(&snapshot.reached) {
+            events = events.filter(within(ident("position"), &end))?;
         }
-        if end < snapshot.position() {
-            events = events.filter(ident("position").lt_eq(lit(end.cast_signed())))?;
+        let total = if request.total { Some(events.clone().count().await? as u64) } else { None };
+        if let Some(cursor) = &request.after {
+            events = events.filter(beyond(cursor, request.ascending))?;
         }
         // First the keys of the page, from narrow columns; then the bodies of just those rows.
         let by_time =
@@ -151,15 +143,14 @@ impl Lake {
         let next = keys.last().filter(|_| more).map(|(occurred_at, position)| Cursor {
             occurred_at: *occurred_at,
             position: position.cast_unsigned(),
-            end,
+            end: end.clone(),
         });
-        let hits = self.bodies(snapshot, &keys).await?;
-        let total = if request.total { Some(self.count(request.filter.as_ref(), Some(end)).await?) } else { None };
+        let hits = self.bodies(&snapshot, &keys).await?;
         Ok(SearchPage { hits, next, total })
     }
 
     /// The bodies of the rows with these keys, in the order of the keys.
-    async fn bodies(&self, snapshot: Snapshot, keys: &[(i64, i64)]) -> Result<Vec<Hit>, LakeError> {
+    async fn bodies(&self, snapshot: &Snapshot, keys: &[(i64, i64)]) -> Result<Vec<Hit>, LakeError> {
         let (Some(first), Some(last)) = (keys.iter().map(|key| key.0).min(), keys.iter().map(|key| key.0).max()) else {
             return Ok(Vec::new());
         };
@@ -167,7 +158,7 @@ impl Lake {
         let wanted = keys.iter().map(|(_, position)| lit(*position)).collect();
         let session = self.inner.engine.session();
         let rows = session
-            .read_table(self.inner.engine.table(snapshot, Order::NewestFirst))?
+            .read_table(self.inner.engine.table(snapshot.rows(), Order::NewestFirst))?
             .filter(ident("occurred_at").between(moment(first), moment(last)))?
             .filter(ident("position").in_list(wanted, false))?
             .select_columns(&["position", "event"])?;
@@ -185,10 +176,10 @@ impl Lake {
     }
 
     /// The current snapshot and the table over it.
-    pub(crate) async fn events(&self, order: Order) -> Result<(Snapshot, DataFrame), LakeError> {
+    pub(crate) async fn events(&self, order: Order) -> Result<(Arc<Snapshot>, DataFrame), LakeError> {
         let snapshot = self.inner.snapshot().await?;
         let session: SessionContext = self.inner.engine.session();
-        let events = session.read_table(self.inner.engine.table(snapshot.clone(), order))?;
+        let events = session.read_table(self.inner.engine.table(snapshot.rows(), order))?;
         Ok((snapshot, events))
     }
 
@@ -201,7 +192,7 @@ impl Lake {
     /// A `session.opened` whose stream has no `session.closed`.
     async fn ongoing(&self, snapshot: &Snapshot) -> Result<Expr, LakeError> {
         let session = self.inner.engine.session();
-        session.register_table("events", self.inner.engine.table(snapshot.clone(), Order::OldestFirst))?;
+        session.register_table("events", self.inner.engine.table(snapshot.rows(), Order::OldestFirst))?;
         let open = session
             .sql(
                 "SELECT position FROM events o WHERE type = 'session.opened' AND NOT EXISTS
@@ -229,7 +220,7 @@ impl Lake {
 }
 
 /// Rows that come after a cursor.
-fn beyond(cursor: Cursor, ascending: bool) -> Expr {
+fn beyond(cursor: &Cursor, ascending: bool) -> Expr {
     let moment = timestamp(Timestamp::EPOCH.saturating_add_micros(cursor.occurred_at));
     let position = lit(cursor.position.cast_signed());
     let (time, place) = (ident("occurred_at"), ident("position"));

@@ -31,7 +31,7 @@ impl Lake {
             only_query(query)?;
             let snapshot = self.inner.snapshot().await?;
             let session = self.inner.engine.session();
-            session.register_table("events", self.inner.engine.table(snapshot, Order::NewestFirst))?;
+            session.register_table("events", self.inner.engine.table(snapshot.rows(), Order::NewestFirst))?;
             let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
             let answer = session.sql_with_options(query, read_only).await?;
             Ok(answer.limit(0, Some(limits.max_rows + 1))?.execute_stream().await?)

@@ -1,4 +1,4 @@
-//! The DataFusion table `events`: Parquet files and tail of one snapshot.
+//! The DataFusion table `events`: Parquet files and batches of a tail.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use crate::files::{DataFile, object_path};
 use crate::schema::events_schema;
-use crate::snapshot::Snapshot;
+use crate::snapshot::Rows;
 
 /// In which order files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) enum Order {
 /// The table.
 #[derive(Debug)]
 pub(crate) struct EventsTable {
-    snapshot: Snapshot,
+    rows: Rows,
     order: Order,
     readers: Arc<CachedParquetFileReaderFactory>,
     store_url: ObjectStoreUrl,
@@ -47,17 +47,17 @@ pub(crate) struct EventsTable {
 
 impl EventsTable {
     pub(crate) fn new(
-        snapshot: Snapshot,
+        rows: Rows,
         order: Order,
         readers: Arc<CachedParquetFileReaderFactory>,
         store_url: ObjectStoreUrl,
     ) -> Self {
-        Self { snapshot, order, readers, store_url }
+        Self { rows, order, readers, store_url }
     }
 
     /// The files, divided among `partitions` readers.
     fn groups(&self, partitions: usize) -> Vec<FileGroup> {
-        let mut files: Vec<&DataFile> = self.snapshot.files.iter().collect();
+        let mut files: Vec<&DataFile> = self.rows.files.iter().collect();
         match self.order {
             Order::NewestFirst => files.sort_by_key(|file| std::cmp::Reverse(file.times.1)),
             Order::OldestFirst | Order::Merge => files.sort_by_key(|file| file.times.0),
@@ -82,7 +82,7 @@ impl EventsTable {
             .with_parquet_file_reader_factory(self.readers.clone());
         let mut scan = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(source))
             .with_file_groups(self.groups(state.config().target_partitions()))
-            .with_statistics(statistics(&self.snapshot.files))
+            .with_statistics(statistics(&self.rows.files))
             .with_projection_indices(projection.cloned())?;
         if self.order == Order::Merge {
             scan = scan.with_output_ordering(vec![by_time(&self.schema())?]);
@@ -108,7 +108,7 @@ impl TableProvider for EventsTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        if self.snapshot.chunks.is_empty() { Some(statistics(&self.snapshot.files)) } else { None }
+        if self.rows.tail.is_empty() { Some(statistics(&self.rows.files)) } else { None }
     }
 
     async fn scan(
@@ -119,11 +119,11 @@ impl TableProvider for EventsTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut inputs = Vec::new();
-        if !self.snapshot.files.is_empty() {
+        if !self.rows.files.is_empty() {
             inputs.push(self.files_plan(state, projection)?);
         }
-        let tail = self.snapshot.tail();
-        if !tail.is_empty() {
+        if !self.rows.tail.is_empty() {
+            let tail = self.rows.tail.clone();
             let mut source = MemorySourceConfig::try_new(&[tail], self.schema(), projection.cloned())?;
             if self.order == Order::Merge {
                 source = source.try_with_sort_information(vec![by_time(&self.schema())?])?;

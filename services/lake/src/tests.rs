@@ -6,13 +6,16 @@
     reason = "small numbers, written as they are read"
 )]
 
+mod nodes;
+
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use chancery_domain::{Actor, Change, Event, Imported, Outcome, Resource, Timestamp};
 use chancery_evidence::Sealed;
 use chancery_filter::{Context, Filter};
-use chancery_log::{Log, LogOptions};
+use chancery_log::{Frontier, Log, LogOptions, Position, position};
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use serde_json::json;
@@ -70,10 +73,14 @@ fn options() -> LakeOptions {
     LakeOptions { batch_events: 40, file_retention: Duration::ZERO, ..LakeOptions::default() }
 }
 
+async fn open(directory: &Path, log: &Log) -> Result<Lake, LakeError> {
+    Lake::open(&directory.into(), log.clone(), options()).await
+}
+
 async fn fixture() -> Fixture {
     let directory = TempDir::new().unwrap();
     let log = Log::open(&directory.path().join("log"), LogOptions::default()).await.unwrap();
-    let lake = Lake::open(&directory.path().join("lake"), log.clone(), options()).await.unwrap();
+    let lake = open(&directory.path().join("lake"), &log).await.unwrap();
     Fixture { directory, log, lake }
 }
 
@@ -88,7 +95,7 @@ impl Fixture {
         self.lake.inner.snapshot().await.unwrap();
         cancel.cancel();
         self.lake.run(cancel).await;
-        assert_eq!(self.lake.watermark(), self.log.head());
+        assert_eq!(self.lake.watermark(), self.log.heads());
     }
 
     /// Every page of a walk.
@@ -171,7 +178,7 @@ async fn every_place_of_an_event_gives_the_same_answers() {
             }
             _ => {}
         }
-        let events = fixture.log.head();
+        let events = fixture.log.heads().total();
         for query in QUERIES {
             let newest_first = expected(events, query);
             assert_eq!(fixture.walk(query, false, 17).await, newest_first, "{place}: {query}");
@@ -276,15 +283,15 @@ async fn a_restart_goes_on_where_the_table_ends_and_a_foreign_log_is_refused() {
     fixture.append(0..100).await;
     fixture.archive().await;
     fixture.append(100..130).await;
-    let lake = Lake::open(&fixture.directory.path().join("lake"), fixture.log.clone(), options()).await.unwrap();
-    assert_eq!(lake.watermark(), 100);
+    let lake = open(&fixture.directory.path().join("lake"), &fixture.log).await.unwrap();
+    assert_eq!(lake.watermark(), Frontier::single(100));
     let again = Fixture { lake, ..fixture };
     assert_eq!(again.walk("", false, 50).await, expected(130, ""));
     again.archive().await;
     assert_eq!(again.walk("", false, 50).await, expected(130, ""));
 
     let other = Log::open(&again.directory.path().join("other"), LogOptions::default()).await.unwrap();
-    let error = Lake::open(&again.directory.path().join("lake"), other, options()).await.unwrap_err();
+    let error = open(&again.directory.path().join("lake"), &other).await.unwrap_err();
     assert!(error.to_string().contains("do not belong together"), "{error}");
 }
 
@@ -307,7 +314,7 @@ async fn walks_and_counts_stay_exact_while_events_arrive_are_archived_and_merged
         })
     };
     while !writing.is_finished() {
-        let head = fixture.log.head();
+        let head = fixture.log.heads().total();
         let page =
             fixture.lake.search(SearchRequest { limit: 1, total: true, ..SearchRequest::default() }).await.unwrap();
         assert!(page.total.unwrap() >= head, "an acknowledged event is missing");
@@ -319,13 +326,22 @@ async fn walks_and_counts_stay_exact_while_events_arrive_are_archived_and_merged
     }
     cancel.cancel();
     running.await.unwrap();
-    assert_eq!(fixture.lake.watermark(), 600);
+    assert_eq!(fixture.lake.watermark(), Frontier::single(600));
     assert_eq!(fixture.walk("", true, 1000).await.len(), 600);
+}
+
+/// A frontier of several partitions.
+fn frontiers() -> impl Strategy<Value = Frontier> {
+    prop::collection::vec(0..1_u64 << 43, 1..20).prop_map(|places| {
+        let mut frontier = Frontier::start(places.len() as u16);
+        (0..).zip(places).for_each(|(partition, place)| frontier.advance(position(partition, place)));
+        frontier
+    })
 }
 
 proptest! {
     #[test]
-    fn any_text_is_a_cursor_or_an_error(text in ".{0,40}", occurred_at in 0..NOW, position in 0..u64::MAX, end in 0..u64::MAX) {
+    fn any_text_is_a_cursor_or_an_error(text in ".{0,40}", occurred_at in 0..NOW, position in 0..u64::MAX, end in frontiers()) {
         text.parse::<Cursor>().ok();
         let cursor = Cursor { occurred_at, position, end };
         prop_assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);

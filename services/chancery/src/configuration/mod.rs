@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chancery_intake::Kafka;
+use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
 use chancery_state::Database;
 use settings::Value;
@@ -24,24 +25,6 @@ pub(crate) enum LogEngine {
     Sqlite,
     /// In Kafka.
     Kafka(KafkaLogOptions),
-}
-
-/// Where the lake is.
-#[derive(Clone)]
-pub(crate) struct LakePlace {
-    /// `s3://…`; a directory in the data directory without.
-    pub(crate) url: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) region: String,
-    pub(crate) access_key_id: Option<String>,
-    pub(crate) secret_access_key: Option<String>,
-}
-
-/// Without what may be a secret.
-impl std::fmt::Debug for LakePlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LakePlace").field("url", &self.url).field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
 }
 
 /// The effective values, typed.
@@ -56,7 +39,7 @@ pub(crate) struct Configuration {
     pub(crate) node: String,
     pub(crate) roles: BTreeSet<Role>,
     pub(crate) log: LogEngine,
-    pub(crate) lake: LakePlace,
+    pub(crate) lake: Location,
     pub(crate) database: Database,
     pub(crate) kafka: Option<Kafka>,
     pub(crate) batch_events: usize,
@@ -128,6 +111,16 @@ impl Loaded {
             }),
             _ => LogEngine::Sqlite,
         };
+        let lake = match optional("lake.url") {
+            Some(url) => Location::S3(S3Options {
+                url,
+                endpoint: optional("lake.s3_endpoint"),
+                region: optional("lake.s3_region"),
+                access_key_id: optional("lake.s3_access_key_id"),
+                secret_access_key: optional("lake.s3_secret_access_key"),
+            }),
+            None => Location::Directory(data_directory.join("lake")),
+        };
         Configuration {
             address: text("server.address"),
             max_body_bytes: number("server.max_body_bytes"),
@@ -140,13 +133,7 @@ impl Loaded {
             node,
             roles,
             log,
-            lake: LakePlace {
-                url: optional("lake.url"),
-                endpoint: optional("lake.s3_endpoint"),
-                region: text("lake.s3_region"),
-                access_key_id: optional("lake.s3_access_key_id"),
-                secret_access_key: optional("lake.s3_secret_access_key"),
-            },
+            lake,
             batch_events: number("lake.batch_events"),
             batch_age: Duration::from_secs(number("lake.batch_seconds") as u64),
             query_timeout: Duration::from_secs(number("query.timeout_seconds") as u64),

@@ -119,7 +119,10 @@ impl Follower {
 
     /// Reads on in every partition that has gone on.
     async fn turn_pages(&mut self, heads: &Frontier) -> Result<(), LogError> {
-        for head in heads.positions().filter(|head| place(*head) > 0 && !self.frontier.includes(*head)) {
+        for head in heads.positions() {
+            if place(head) == 0 || self.frontier.includes(head) {
+                continue;
+            }
             let page = self.gateway.log.read(self.frontier.of(partition(head)), PAGE).await?;
             if page.events.is_empty() {
                 self.frontier.advance(page.reached);

@@ -9,6 +9,7 @@
 //! * [`outbox`] stores a decision in PostgreSQL under the lock of its stream; the [`relay`] publishes it exactly once.
 //! * [`follower`] keeps the newest events of all partitions in this node's memory; [`reader`] reads older ones.
 //! * [`admission`] decides which arrived events are in the log. Readers see those only.
+//! * [`takeover`] takes events of an embedded log over as they are.
 //! * [`membership`] divides partitions among nodes; [`leases`] choose one node; [`nodes`] knows who is there.
 
 mod admission;
@@ -23,6 +24,7 @@ mod producing;
 mod reader;
 mod record;
 mod relay;
+mod takeover;
 mod topic;
 
 use std::collections::{BTreeSet, HashMap};
@@ -32,6 +34,7 @@ use std::time::{Duration, Instant};
 use chancery_evidence::Sealed;
 use serde::Serialize;
 use sqlx::{PgPool, Row};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -234,6 +237,9 @@ impl Cluster {
         if let Some(assignment) = assignments.get(&role) {
             return Ok(assignment.clone());
         }
+        if !self.0.options.roles.contains(&role) {
+            return Ok(watch::channel(Vec::new()).1);
+        }
         let assignment = membership::join(&self.0.options, role, self.0.cancel.clone())?;
         assignments.insert(role, assignment.clone());
         Ok(assignment)
@@ -241,6 +247,11 @@ impl Cluster {
 
     pub(crate) async fn leads(&self, work: &str) -> Result<bool, LogError> {
         self.0.leases.acquire(work, LEAD).await
+    }
+
+    /// Takes over events of another log, byte for byte, that are not here yet. Says where each stands here.
+    pub async fn take_over(&self, events: &[Recorded]) -> Result<Vec<(Recorded, Position)>, LogError> {
+        takeover::take_over(&self.0, events).await
     }
 
     /// Who is there, and how far the partitions are.

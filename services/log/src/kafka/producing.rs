@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chancery_evidence::{Identity, Sealed};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, TryAcquireError};
 use uuid::Uuid;
@@ -120,10 +120,20 @@ impl Observations {
         })
     }
 
-    fn send(&self, event: Sealed, fingerprint: &Fingerprint) -> Result<rdkafka::producer::DeliveryFuture, LogError> {
+    fn send(&self, event: Sealed, fingerprint: &Fingerprint) -> Result<DeliveryFuture, LogError> {
         let key = event.stream_name().to_owned();
         let bytes = event.stamp((self.clock)(), 0);
-        let record = FutureRecord::to(&self.topic).key(&key).payload(&bytes).headers(fingerprint.headers());
+        self.produce(&key, &bytes, fingerprint)
+    }
+
+    /// Gives canonical bytes to Kafka as they are.
+    pub(crate) fn produce(
+        &self,
+        stream: &str,
+        bytes: &[u8],
+        fingerprint: &Fingerprint,
+    ) -> Result<DeliveryFuture, LogError> {
+        let record = FutureRecord::to(&self.topic).key(stream).payload(bytes).headers(fingerprint.headers());
         Ok(self.producer.send_result(record).map_err(|(error, _)| error)?)
     }
 
