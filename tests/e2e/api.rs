@@ -100,7 +100,7 @@ async fn every_operation_of_the_document_is_guarded() {
         assert_eq!(wrong.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert!(wrong.headers().contains_key("allow"), "{path}");
     }
-    assert_eq!(seen, 23);
+    assert_eq!(seen, 24);
     for path in ["/api/v1/audit/events/nothing", "/nowhere"] {
         let response = server.request(Method::GET, path).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");

@@ -32,7 +32,7 @@ async fn metrics_health_and_problems_tell_what_happens() {
     for name in [
         "chancery_log_append_seconds_bucket",
         "chancery_log_batch_events_bucket",
-        "chancery_consumer_lag_events{consumer=\"projector\"}",
+        "chancery_consumer_lag_events{consumer=\"projector\",partition=\"0\"}",
         "chancery_lake_watermark_age_seconds",
         "chancery_query_seconds_bucket",
         "chancery_http_request_seconds_bucket",

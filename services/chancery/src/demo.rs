@@ -27,12 +27,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     /// Fills an empty log, and returns the demo's admin token, kept beside the data to be printed again.
-    pub(crate) async fn prepare(
-        &self,
-        directory: &Path,
-        log: &Log,
-        decisions: &Decisions,
-    ) -> Result<String, Failure> {
+    pub(crate) async fn prepare(&self, directory: &Path, log: &Log, decisions: &Decisions) -> Result<String, Failure> {
         let file = directory.join("demo-token");
         if let Ok(token) = std::fs::read_to_string(&file) {
             return Ok(token.trim().to_owned());

@@ -42,9 +42,8 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let log = open_log(&configuration, configuration.roles.clone()).await?;
     let state = open_state(&configuration, &log).await?;
-    let lake = Lake::open(&configuration.lake, log.clone(), lake_options(&configuration))
-        .await
-        .doing("opening the lake")?;
+    let lake =
+        Lake::open(&configuration.lake, log.clone(), lake_options(&configuration)).await.doing("opening the lake")?;
     let consumers = CancellationToken::new();
     let working = work(&configuration.roles, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());

@@ -108,7 +108,8 @@ async fn authorize(
         |id: Option<&str>| (ApiError::Unauthenticated("the token is not valid".to_owned()), id.map(str::to_owned));
     let parts = presented.trim().strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
     let (id, secret) = parts.ok_or_else(|| invalid(None))?;
-    let token = gateway.state.token(id).await.map_err(|error| (error.into(), None))?.ok_or_else(|| invalid(Some(id)))?;
+    let token =
+        gateway.state.token(id).await.map_err(|error| (error.into(), None))?.ok_or_else(|| invalid(Some(id)))?;
     let digest = format!("{:x}", Sha256::digest(secret.as_bytes()));
     if !bool::from(digest.as_bytes().ct_eq(token.secret_sha256.as_bytes())) {
         return Err(invalid(Some(id)));

@@ -69,7 +69,8 @@ pub(crate) async fn cluster(gateway: web::Data<Gateway>) -> Result<HttpResponse,
                 (consumer.name.clone(), lag)
             });
             let archived = place(watermark.of(partition(head)));
-            let lag: BTreeMap<_, _> = lag.chain([("archiver".to_owned(), place(head).saturating_sub(archived))]).collect();
+            let lag: BTreeMap<_, _> =
+                lag.chain([("archiver".to_owned(), place(head).saturating_sub(archived))]).collect();
             json!({ "partition": partition(head), "head": place(head), "lag": lag })
         })
         .collect();

@@ -32,8 +32,8 @@ pub use embedded::LogOptions;
 pub use error::LogError;
 pub use handle::{Appended, Assignment, Clock, Log, Page, Recorded, system_clock};
 pub use kafka::{Cluster, ClusterStatus, KafkaLogOptions, NodeStatus, PartitionStatus, Role};
-pub use rejection::rejection;
 pub use position::{Frontier, FrontierError, MAX_PARTITIONS, Position, partition, place, position};
+pub use rejection::rejection;
 
 #[cfg(test)]
 mod tests;

@@ -129,12 +129,9 @@ impl State {
 }
 
 /// A consumer's checkpoints.
-pub(crate) async fn reached(
-    pool: &AnyPool,
-    consumer: &'static str,
-    partitions: u16,
-) -> Result<Frontier, sqlx::Error> {
-    let rows = sqlx::query("SELECT position FROM checkpoints WHERE consumer = $1").bind(consumer).fetch_all(pool).await?;
+pub(crate) async fn reached(pool: &AnyPool, consumer: &'static str, partitions: u16) -> Result<Frontier, sqlx::Error> {
+    let rows =
+        sqlx::query("SELECT position FROM checkpoints WHERE consumer = $1").bind(consumer).fetch_all(pool).await?;
     let mut reached = Frontier::start(partitions);
     for row in rows {
         reached.advance(row.try_get::<i64, _>(0)?.cast_unsigned());
@@ -152,12 +149,14 @@ pub(crate) async fn move_checkpoint(
 ) -> Result<bool, sqlx::Error> {
     let number = i64::from(partition(from));
     if place(from) == 0 {
-        sqlx::query("INSERT INTO checkpoints (consumer, partition, position) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(consumer)
-            .bind(number)
-            .bind(from.cast_signed())
-            .execute(&mut *db)
-            .await?;
+        sqlx::query(
+            "INSERT INTO checkpoints (consumer, partition, position) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(consumer)
+        .bind(number)
+        .bind(from.cast_signed())
+        .execute(&mut *db)
+        .await?;
     }
     sqlx::query("UPDATE checkpoints SET position = $1 WHERE consumer = $2 AND partition = $3 AND position = $4")
         .bind(to.cast_signed())

@@ -157,7 +157,8 @@ impl Loaded {
         };
         let protocol = text("kafka.security_protocol");
         let mut access = vec![("security.protocol", protocol.clone())];
-        access.extend(Some(text("kafka.ca_file")).filter(|file| !file.is_empty()).map(|file| ("ssl.ca.location", file)));
+        access
+            .extend(Some(text("kafka.ca_file")).filter(|file| !file.is_empty()).map(|file| ("ssl.ca.location", file)));
         if protocol.starts_with("sasl") {
             access.push(("sasl.mechanism", text("kafka.sasl_mechanism")));
             access.push(("sasl.username", text("kafka.sasl_username")));

@@ -215,9 +215,7 @@ impl Setting {
             Kind::Name => wrong("a name of small letters".to_owned()),
             Kind::Roles => match text.split(',').find(|role| Role::from_name(role.trim()).is_none()) {
                 None => Ok(Value::Text(text.to_owned())),
-                Some(_) => {
-                    wrong(format!("some of {}, joined by commas", Role::ALL.map(Role::as_str).join(", ")))
-                }
+                Some(_) => wrong(format!("some of {}, joined by commas", Role::ALL.map(Role::as_str).join(", "))),
             },
             Kind::Lake if text.is_empty() || text.starts_with("s3://") && url::Url::parse(text).is_ok() => {
                 Ok(Value::Text(text.to_owned()))

@@ -73,11 +73,10 @@ pub(crate) async fn find(
     fingerprints: impl Iterator<Item = &Fingerprint>,
 ) -> Result<HashMap<Uuid, Known>, LogError> {
     let identities: Vec<Uuid> = fingerprints.map(|fingerprint| fingerprint.uuids().0).collect();
-    let rows =
-        sqlx::query("SELECT identity, content, timeless, position FROM identities WHERE identity = ANY($1)")
-            .bind(identities)
-            .fetch_all(connection)
-            .await?;
+    let rows = sqlx::query("SELECT identity, content, timeless, position FROM identities WHERE identity = ANY($1)")
+        .bind(identities)
+        .fetch_all(connection)
+        .await?;
     rows.iter()
         .map(|row| {
             let position = row.try_get::<i64, _>(3)?.cast_unsigned();
@@ -306,7 +305,11 @@ impl Admission {
     }
 
     /// Refused places in any range.
-    pub(crate) async fn refused_before(&self, after: Position, until: Position) -> Result<BTreeSet<Position>, LogError> {
+    pub(crate) async fn refused_before(
+        &self,
+        after: Position,
+        until: Position,
+    ) -> Result<BTreeSet<Position>, LogError> {
         let rows = sqlx::query("SELECT position FROM refusals WHERE position > $1 AND position <= $2")
             .bind(after.cast_signed())
             .bind(until.cast_signed())

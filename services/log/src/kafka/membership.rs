@@ -34,7 +34,11 @@ impl ConsumerContext for Member {
             if let Err(error) = consumer.pause(added) {
                 tracing::warn!(%error, "partitions cannot be paused");
             }
-            let added = added.elements().iter().filter_map(|element| u16::try_from(element.partition()).ok()).collect::<Vec<_>>();
+            let added = added
+                .elements()
+                .iter()
+                .filter_map(|element| u16::try_from(element.partition()).ok())
+                .collect::<Vec<_>>();
             self.assigned.send_modify(|assigned| {
                 assigned.extend(added);
                 assigned.sort_unstable();

@@ -44,8 +44,8 @@ use crate::{Appended, Assignment, Frontier, Log, LogError, Page, Position, Recor
 use admission::Admission;
 use follower::Follower;
 use leases::Leases;
-use nodes::Nodes;
 pub use nodes::NodeStatus;
+use nodes::Nodes;
 pub use options::{KafkaLogOptions, Role};
 use outbox::Put;
 use producing::Observations;

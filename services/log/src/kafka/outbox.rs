@@ -21,12 +21,7 @@ pub(crate) enum Put {
 }
 
 /// Stores a decision in a transaction of its own.
-pub(crate) async fn store(
-    pool: &PgPool,
-    event: &Sealed,
-    expected: u64,
-    now: Timestamp,
-) -> Result<Put, LogError> {
+pub(crate) async fn store(pool: &PgPool, event: &Sealed, expected: u64, now: Timestamp) -> Result<Put, LogError> {
     let mut transaction = pool.begin().await?;
     let put = put(&mut transaction, event, Some(expected), now).await?;
     transaction.commit().await?;
@@ -55,7 +50,11 @@ pub(crate) async fn put(
     if let Some(known) = find(connection, std::iter::once(&fingerprint)).await?.into_values().next() {
         let position = known.position;
         let repeats = known.says(&fingerprint);
-        return Ok(Put::Refused(if repeats { Appended::Duplicate { position } } else { Appended::Conflict { position } }));
+        return Ok(Put::Refused(if repeats {
+            Appended::Duplicate { position }
+        } else {
+            Appended::Conflict { position }
+        }));
     }
     if expected.is_some_and(|expected| expected != actual) {
         return Ok(Put::Refused(Appended::WrongVersion { actual }));

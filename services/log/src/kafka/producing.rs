@@ -95,11 +95,7 @@ impl Observations {
                         (Some(first), Some(this)) => first.says_the_same_as(this),
                         _ => false,
                     };
-                    if same {
-                        Appended::Duplicate { position }
-                    } else {
-                        Appended::Conflict { position }
-                    }
+                    if same { Appended::Duplicate { position } } else { Appended::Conflict { position } }
                 }
                 (Fate::Send, None) => return Err(LogError::Closed),
             });
@@ -153,7 +149,11 @@ fn fates(fingerprints: &[Fingerprint], known: &HashMap<Uuid, Known>) -> Vec<Fate
         if let Some(known) = known.get(&fingerprint.uuids().0) {
             let position = known.position;
             let repeats = known.says(fingerprint);
-            return Fate::Done(if repeats { Appended::Duplicate { position } } else { Appended::Conflict { position } });
+            return Fate::Done(if repeats {
+                Appended::Duplicate { position }
+            } else {
+                Appended::Conflict { position }
+            });
         }
         match *first.entry(fingerprint.identity).or_insert(index) {
             earlier if earlier < index => Fate::Repeats(earlier),

@@ -92,12 +92,7 @@ impl Readers {
 
 impl Reader {
     /// The range, and whether the partition's end was seen: Kafka tells of it once only.
-    fn read(
-        &mut self,
-        until: Position,
-        max_events: usize,
-        max_bytes: usize,
-    ) -> Result<(Range, bool), LogError> {
+    fn read(&mut self, until: Position, max_events: usize, max_bytes: usize) -> Result<(Range, bool), LogError> {
         let deadline = Instant::now() + PATIENCE;
         let (mut events, mut bytes) = (Vec::<Arrived>::new(), 0);
         let mut at_end = false;

@@ -24,10 +24,13 @@ pub(super) async fn take_over(log: &Inner, events: &[Recorded]) -> Result<Vec<(R
     let taken = events.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let known = known(log, &taken).await?;
     let missing = taken.iter().filter(|event| !known.contains_key(&event.fingerprint.uuids().0));
-    let sent = missing.map(|event| log.observations.produce(&event.key, event.recorded.bytes.as_bytes(), &event.fingerprint));
-    try_join_all(sent.collect::<Result<Vec<_>, _>>()?).await.map_err(|_| LogError::Closed)?.into_iter().try_for_each(
-        |delivery| delivery.map(drop).map_err(|(error, _)| LogError::from(error)),
-    )?;
+    let sent =
+        missing.map(|event| log.observations.produce(&event.key, event.recorded.bytes.as_bytes(), &event.fingerprint));
+    try_join_all(sent.collect::<Result<Vec<_>, _>>()?)
+        .await
+        .map_err(|_| LogError::Closed)?
+        .into_iter()
+        .try_for_each(|delivery| delivery.map(drop).map_err(|(error, _)| LogError::from(error)))?;
     let written = log.follower.reach_end().await?;
     log.admission.reach(&written).await?;
     let known = self::known(log, &taken).await?;

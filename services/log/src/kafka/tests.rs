@@ -86,11 +86,14 @@ async fn two_nodes_show_one_log_in_which_each_event_is_once() {
     let again = b.append(vec![sealed("7", "7"), sealed("x", "1"), sealed("x", "1"), sealed("x", "2")]).await.unwrap();
     assert_eq!(again[0], Appended::Duplicate { position: position_of(&created[7]) });
     let x = position_of(&again[1]);
-    assert_eq!(again[1..], [
-        Appended::Created { position: x, stream_version: 0 },
-        Appended::Duplicate { position: x },
-        Appended::Conflict { position: x },
-    ]);
+    assert_eq!(
+        again[1..],
+        [
+            Appended::Created { position: x, stream_version: 0 },
+            Appended::Duplicate { position: x },
+            Appended::Conflict { position: x },
+        ]
+    );
 
     // Both nodes take the same events at once; some say something else.
     let same = |node: &Log| {
@@ -100,10 +103,9 @@ async fn two_nodes_show_one_log_in_which_each_event_is_once() {
     };
     let contradiction = Sealed::new(&event("y", "1", Some("because"))).unwrap();
     tokio::join!(same(&a), same(&b));
-    tokio::join!(
-        async { a.append(vec![sealed("y", "1")]).await.unwrap() },
-        async { b.append(vec![contradiction]).await.unwrap() },
-    );
+    tokio::join!(async { a.append(vec![sealed("y", "1")]).await.unwrap() }, async {
+        b.append(vec![contradiction]).await.unwrap()
+    },);
     let (seen_by_a, seen_by_b) = (everything(&a).await, everything(&b).await);
     let ids: Vec<&str> = of_tests(&seen_by_a).iter().map(|event| event.id.as_str()).collect();
     assert_eq!(ids.len(), 702);
@@ -140,7 +142,9 @@ async fn decisions_lock_their_stream_alone_and_are_published_once_in_order() {
                     expected = actual;
                 }
                 let alone = node.append_expecting(sealed(&format!("{decider}+{n}"), &format!("own{decider}")), n);
-                assert!(matches!(alone.await.unwrap(), Appended::Created { stream_version, .. } if stream_version == n + 1));
+                assert!(
+                    matches!(alone.await.unwrap(), Appended::Created { stream_version, .. } if stream_version == n + 1)
+                );
             }
         }
     });
@@ -155,8 +159,11 @@ async fn decisions_lock_their_stream_alone_and_are_published_once_in_order() {
     assert!(streams.iter().all(|(_, versions)| versions.iter().zip(1..).all(|(version, n)| *version == n)));
     let status = nodes[1].cluster().unwrap().status().await.unwrap();
     assert_eq!((status.outbox, status.nodes.len()), (0, 2), "{status:?}");
-    let joined: BTreeSet<&str> =
-        events.iter().filter(|event| event.event_type == "node.joined").map(|event| event.resource.id.as_str()).collect();
+    let joined: BTreeSet<&str> = events
+        .iter()
+        .filter(|event| event.event_type == "node.joined")
+        .map(|event| event.resource.id.as_str())
+        .collect();
     assert_eq!(joined, BTreeSet::from(["a", "b"]));
 
     // The partitions are divided, and all are there.
@@ -185,7 +192,10 @@ async fn topics_that_could_lose_events_and_other_databases_are_refused() {
     let topic = topic.set("cleanup.policy", "compact");
     admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
     let refused = Log::open_kafka(parts.options("forgetful", "a")).await.unwrap_err().to_string();
-    assert!(refused.contains("cleanup.policy is `compact`") && refused.contains("retention.ms is `3600000`"), "{refused}");
+    assert!(
+        refused.contains("cleanup.policy is `compact`") && refused.contains("retention.ms is `3600000`"),
+        "{refused}"
+    );
 
     let first = parts.node("first", "a").await;
     first.append(vec![sealed("1", "1")]).await.unwrap();

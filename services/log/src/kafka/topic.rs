@@ -36,8 +36,7 @@ fn patience() -> AdminOptions {
 
 async fn make(admin: &AdminClient<DefaultClientContext>, options: &KafkaLogOptions) -> Result<(), LogError> {
     let replication = if options.replication == 0 { -1 } else { i32::from(options.replication) };
-    let mut topic =
-        NewTopic::new(&options.topic, i32::from(options.partitions), TopicReplication::Fixed(replication));
+    let mut topic = NewTopic::new(&options.topic, i32::from(options.partitions), TopicReplication::Fixed(replication));
     for (name, value, _) in REQUIRED {
         topic = topic.set(name, value);
     }
@@ -56,20 +55,16 @@ async fn make(admin: &AdminClient<DefaultClientContext>, options: &KafkaLogOptio
 }
 
 /// Number of partitions, and of replicas of the partition that has the fewest.
-async fn layout(
-    admin: AdminClient<DefaultClientContext>,
-    options: &KafkaLogOptions,
-) -> Result<(u16, usize), LogError> {
+async fn layout(admin: AdminClient<DefaultClientContext>, options: &KafkaLogOptions) -> Result<(u16, usize), LogError> {
     let name = options.topic.clone();
-    let metadata =
-        tokio::task::spawn_blocking(move || {
-            let metadata = admin.inner().fetch_metadata(Some(&name), PATIENCE)?;
-            let found = metadata.topics().iter().find(|topic| topic.name() == name);
-            Ok(found.map(|topic| topic.partitions().iter().map(|p| p.replicas().len()).collect::<Vec<_>>()))
-        })
-        .await
-        .map_err(|error| LogError::Storage(error.to_string()))?
-        .map_err(|error| unreachable(options, &error))?;
+    let metadata = tokio::task::spawn_blocking(move || {
+        let metadata = admin.inner().fetch_metadata(Some(&name), PATIENCE)?;
+        let found = metadata.topics().iter().find(|topic| topic.name() == name);
+        Ok(found.map(|topic| topic.partitions().iter().map(|p| p.replicas().len()).collect::<Vec<_>>()))
+    })
+    .await
+    .map_err(|error| LogError::Storage(error.to_string()))?
+    .map_err(|error| unreachable(options, &error))?;
     let replicas = metadata.unwrap_or_default();
     match (u16::try_from(replicas.len()), replicas.iter().min()) {
         (Ok(partitions), Some(fewest)) if partitions > 0 && partitions <= MAX_PARTITIONS => Ok((partitions, *fewest)),

@@ -61,7 +61,11 @@ pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event) -> Resu
                 event.resource.id.as_str().to_owned(),
             )?;
         }
-        Payload::Quota(_) | Payload::Policy(_) | Payload::Runner(_) | Payload::Node(_) | Payload::Audit(_)
+        Payload::Quota(_)
+        | Payload::Policy(_)
+        | Payload::Runner(_)
+        | Payload::Node(_)
+        | Payload::Audit(_)
         | Payload::Unknown => {}
     }
     Ok(())
