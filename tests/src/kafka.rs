@@ -8,6 +8,8 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 
+use crate::made_once;
+
 const VERSION: &str = "3.9.1";
 
 /// Who may use [`Kafka::guarded`], and with which password.
@@ -100,17 +102,9 @@ fn java(directory: &Path) -> Command {
     command
 }
 
-/// The broker's jars, fetched once beside the build.
+/// The broker's jars.
 #[expect(clippy::expect_used, reason = "a test cannot go on without it")]
 fn jars() -> PathBuf {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kafka").join(VERSION);
-    let (jars, ready) = (home.join("jars"), home.join("ready"));
-    if ready.exists() {
-        return jars;
-    }
-    std::fs::create_dir_all(&home).expect("target can be written to");
     let project = format!(
         r#"<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>dev.chancery</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
@@ -119,14 +113,15 @@ fn jars() -> PathBuf {
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>"#
     );
-    std::fs::write(home.join("pom.xml"), project).expect("target can be written to");
-    let fetched = Command::new("mvn")
-        .args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"])
-        .current_dir(&home)
-        .status();
-    assert!(fetched.expect("mvn runs").success(), "Kafka's jars cannot be fetched");
-    std::fs::write(ready, "").expect("target can be written to");
-    jars
+    let fetch = |directory: &Path| {
+        std::fs::write(directory.join("pom.xml"), &project).expect("target can be written to");
+        let fetched = Command::new("mvn")
+            .args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"])
+            .current_dir(directory)
+            .status();
+        assert!(fetched.expect("mvn runs").success(), "Kafka's jars cannot be fetched");
+    };
+    made_once("kafka", &project, fetch).join("jars")
 }
 
 fn settings(directory: &Path, open: u16, guarded: u16) -> String {

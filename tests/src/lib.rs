@@ -6,6 +6,7 @@ mod python;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -32,6 +33,23 @@ pub fn binary() -> PathBuf {
         panic!("the binary is not built: run `make build` or `make test`");
     };
     binary
+}
+
+/// A directory of this name in `target`, filled by `make` unless it was before with the same `contents`. Tests of one
+/// binary run side by side: one at a time makes something.
+#[expect(clippy::expect_used, reason = "a test cannot go on without it")]
+fn made_once(name: &str, contents: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(name);
+    let ready = directory.join("ready");
+    if std::fs::read_to_string(&ready).is_ok_and(|made| made == contents) {
+        return directory;
+    }
+    std::fs::create_dir_all(&directory).expect("target can be written to");
+    make(&directory);
+    std::fs::write(ready, contents).expect("target can be written to");
+    directory
 }
 
 /// A port of loopback that nobody listens on.
