@@ -7,6 +7,7 @@ mod bad_input;
 mod big_sql;
 mod crash;
 mod disk_full;
+mod harness;
 mod import;
 mod kafka;
 mod open_table;

@@ -1,16 +1,16 @@
 //! A PostgreSQL server of its own: a fresh cluster in a temporary directory, reached over loopback.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+use crate::host::{Home, Host, Process};
 
 /// A running server. It is stopped when dropped.
 #[derive(Debug)]
 pub struct Postgres {
-    child: Child,
-    directory: TempDir,
+    process: Process,
+    host: Host,
+    home: Home,
     programs: PathBuf,
     settings: Vec<String>,
     port: u16,
@@ -21,24 +21,33 @@ impl Postgres {
     ///
     /// # Panics
     /// When PostgreSQL is not installed or does not start.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without it")]
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_on(Host::loopback(), Home::temporary(), settings)
+    }
+
+    /// A server on what a directory holds.
+    #[expect(clippy::expect_used, reason = "a test cannot go on without it")]
+    pub fn start_on(host: Host, mut home: Home, settings: &[&str]) -> Self {
         let programs = programs();
-        let directory = TempDir::new().expect("a temporary directory");
+        let data = home.path().join("data");
         if is_root() {
             // PostgreSQL refuses to run as root; its package brings a user.
-            run(Command::new("chown").arg("postgres").arg(directory.path()));
+            run(Command::new("chown").arg("postgres").arg(home.path()));
         }
-        let initialized = as_server(&programs.join("initdb"))
-            .args(["--username=chancery", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(directory.path().join("data"))
-            .stdout(Stdio::null())
-            .status();
-        assert!(initialized.expect("initdb runs").success());
-        let port = crate::free_port();
+        if !data.join("PG_VERSION").exists() {
+            let initialized = as_server(&Host::loopback(), &programs.join("initdb"))
+                .args(["--username=chancery", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+                .arg(&data)
+                .stdout(Stdio::null())
+                .status();
+            assert!(initialized.expect("initdb runs").success());
+            let everyone = "host all all all trust\n";
+            std::fs::write(data.join("pg_hba.conf"), everyone).expect("the directory can be written to");
+        }
+        let port = home.port();
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let child = serve(&programs, directory.path(), port, &settings);
-        let server = Self { child, directory, programs, settings, port };
+        let process = serve(&programs, &host, &home, port, &settings);
+        let mut server = Self { process, host, home, programs, settings, port };
         server.wait();
         server
     }
@@ -48,66 +57,60 @@ impl Postgres {
         let port = self.port.to_string();
         // An error means that it exists.
         Command::new(self.programs.join("createdb"))
-            .args(["-h", "127.0.0.1", "-U", "chancery", "-p", &port, name])
+            .args(["-h", self.host.address(), "-U", "chancery", "-p", &port, name])
             .stderr(Stdio::null())
             .status()
             .ok();
-        format!("postgres://chancery@127.0.0.1:{port}/{name}")
+        format!("postgres://chancery@{}/{name}", self.host.socket(self.port))
     }
 
     /// Stops at once, as if the power failed.
     pub fn crash(&mut self) {
-        self.signal("immediate");
-        self.child.wait().ok();
+        self.end("QUIT");
+    }
+
+    /// Ends all connections, and then itself.
+    pub fn stop(&mut self) {
+        self.end("INT");
     }
 
     /// Starts again on the same data and port.
     pub fn restart(&mut self) {
-        self.child = serve(&self.programs, self.directory.path(), self.port, &self.settings);
+        self.process = serve(&self.programs, &self.host, &self.home, self.port, &self.settings);
         self.wait();
     }
 
-    fn signal(&self, mode: &str) {
-        as_server(&self.programs.join("pg_ctl"))
-            .args(["stop", "--no-wait", "-m", mode, "-D"])
-            .arg(self.directory.path().join("data"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .ok();
+    fn end(&mut self, signal: &str) {
+        // Not a kill: its children would live on.
+        if self.process.ended().is_none() && self.process.signal(signal) {
+            self.process.wait();
+        }
     }
 
     #[expect(clippy::expect_used, reason = "a test cannot go on without it")]
-    fn wait(&self) {
-        let begun = Instant::now();
-        loop {
-            let ready = Command::new(self.programs.join("pg_isready"))
-                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-                .status();
-            if ready.expect("pg_isready runs").success() {
-                return;
-            }
-            assert!(begun.elapsed() < Duration::from_mins(1), "PostgreSQL is not ready after a minute");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    fn wait(&mut self) {
+        let (address, port) = (self.host.address().to_owned(), self.port.to_string());
+        let mut check = Command::new(self.programs.join("pg_isready"));
+        check.args(["-q", "-h", &address, "-p", &port]);
+        let log = self.home.path().join("postgres.log");
+        self.process.wait_until("PostgreSQL", &log, || check.status().expect("pg_isready runs").success());
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.signal("immediate");
-        self.child.wait().ok();
+        self.crash();
     }
 }
 
-#[expect(clippy::expect_used, reason = "a test cannot go on without it")]
-fn serve(programs: &Path, directory: &Path, port: u16, settings: &[String]) -> Child {
-    let mut command = as_server(&programs.join("postgres"));
-    command.arg("-D").arg(directory.join("data")).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k", ""]);
+fn serve(programs: &Path, host: &Host, home: &Home, port: u16, settings: &[String]) -> Process {
+    let mut command = as_server(host, &programs.join("postgres"));
+    command.arg("-D").arg(home.path().join("data"));
+    command.args(["-p", &port.to_string(), "-h", host.address(), "-k", ""]);
     for setting in settings {
         command.args(["-c", setting]);
     }
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("postgres starts")
+    Process::start(&mut command, &home.path().join("postgres.log"))
 }
 
 /// The newest installed version's programs: Debian keeps them out of the `PATH`.
@@ -126,11 +129,11 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn as_server(program: &Path) -> Command {
+fn as_server(host: &Host, program: &Path) -> Command {
     if !is_root() {
-        return Command::new(program);
+        return host.command(program);
     }
-    let mut command = Command::new("setpriv");
+    let mut command = host.command("setpriv");
     command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]).arg(program).current_dir("/");
     command
 }

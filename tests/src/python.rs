@@ -15,8 +15,9 @@ pub fn pyspark() -> PathBuf {
     environment("pyspark", &["pyspark==4.0.1", "delta-spark==4.0.0"])
 }
 
+/// The interpreter of an environment with these packages.
 #[expect(clippy::expect_used, reason = "a test cannot go on without it")]
-fn environment(name: &str, packages: &[&str]) -> PathBuf {
+pub(crate) fn environment(name: &str, packages: &[&str]) -> PathBuf {
     let directory = made_once(name, &packages.join(" "), |directory| {
         let run = |command: &mut Command| assert!(command.status().expect("python3 runs").success());
         run(Command::new("python3").args(["-m", "venv"]).arg(directory));
