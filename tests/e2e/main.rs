@@ -6,6 +6,7 @@ mod api;
 mod bad_input;
 mod big_sql;
 mod crash;
+mod deploy;
 mod disk_full;
 mod harness;
 mod import;

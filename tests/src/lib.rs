@@ -10,6 +10,7 @@ mod postgres;
 mod python;
 mod s3;
 mod server;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -21,9 +22,10 @@ pub use host::{Home, Host, Process, free_port};
 pub use kafka::{KAFKA_CREDENTIALS, Kafka, KafkaAccess};
 pub use network::Network;
 pub use postgres::Postgres;
-pub use python::{pyspark, python};
+pub use python::{deploying, pyspark, python};
 pub use s3::{S3, S3_CREDENTIALS};
 pub use server::{Launch, Server};
+pub use tools::helm;
 
 /// The admin token every test server is given.
 pub const TOKEN: &str = "chy_e2eadmintoken_0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";

