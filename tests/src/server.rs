@@ -157,6 +157,17 @@ impl Server {
         command
     }
 
+    /// A command of the binary with the settings of this server: it works on the same log, state and lake.
+    pub fn operate(&self, arguments: &[&str]) -> Command {
+        let mut command = self.launch.host.command(&self.launch.binary);
+        command
+            .args(arguments)
+            .env("CHANCERY_CONFIG", "/dev/null")
+            .envs(self.launch.environment.iter().map(|(name, value)| (name, value)))
+            .env("CHANCERY_DATA_DIRECTORY", &self.directory);
+        command
+    }
+
     /// Runs a command of the binary against this server.
     #[expect(clippy::expect_used, reason = "tests")]
     pub fn run(&self, arguments: &[&str]) -> Output {
