@@ -5,15 +5,26 @@
 CARGO_FLAGS := --release --locked
 DATA ?= target/demo
 
-.PHONY: run test build bench lint fmt schemas
+.PHONY: run cluster test upgrade-test build bench lint fmt schemas
 
 run: build ## a server on 127.0.0.1:8080 with a generated company in it
 	target/release/chancery serve --data-directory $(DATA) --demo-users 200 --demo-days 30
+
+cluster: build ## three nodes on Kafka, PostgreSQL and an object store, behind a balancer on 127.0.0.1:8080
+	sh .ci/packages cluster
+	target/release/cluster $(CLUSTER_FLAGS)
 
 test: ## everything: unit, property and end-to-end tests on the real binary and real peers
 	sh .ci/packages build test
 	cargo build $(CARGO_FLAGS) --workspace
 	cargo test $(CARGO_FLAGS) --workspace
+
+upgrade-test: ## from the commit UPGRADE_FROM to this one, on data in use
+	sh .ci/packages build test
+	sh .ci/earlier "$(UPGRADE_FROM)" $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --workspace
+	CHANCERY_TEST_EARLIER=$(CURDIR)/target/upgrade/chancery \
+	  cargo test $(CARGO_FLAGS) --workspace --test e2e -- --ignored upgrade
 
 build: ## target/release/chancery
 	sh .ci/packages build

@@ -70,11 +70,11 @@ defaults
 
 frontend api
     bind {listen}
-    http-request set-timeout server 1h if {{ path_end /tail }}
     monitor-uri /balancer
     default_backend nodes
 
 backend nodes
+    http-request set-timeout server 1h if {{ path_end /tail }}
     balance roundrobin
     option httpchk GET /readyz
     http-check expect status 200
