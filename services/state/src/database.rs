@@ -63,7 +63,9 @@ impl Database {
     pub(crate) async fn open(&self) -> Result<AnyPool, StateError> {
         sqlx::any::install_default_drivers();
         if let Self::Postgres { schema, .. } = self {
-            self.administer(format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+            // Two nodes that start at once would both find that there is none.
+            let lock = "SELECT pg_advisory_xact_lock(hashtext('chancery'))";
+            self.administer(format!("BEGIN; {lock}; CREATE SCHEMA IF NOT EXISTS {schema}; COMMIT")).await?;
         }
         let pool = self.connect().await?;
         let migrations = if self.is_postgres() { &ON_POSTGRES } else { &ON_SQLITE };
