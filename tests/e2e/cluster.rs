@@ -32,7 +32,8 @@ async fn nodes_show_what_any_of_them_has_acknowledged() {
     assert_eq!(report["duplicate"], 10, "{report}");
 
     // A token made at one node works at the others at once, and nowhere once it is withdrawn.
-    let made = cluster.nodes[0].request(Method::POST, "/api/v1/tokens").json(&json!({"name": "ci", "scopes": ["read"]}));
+    let made =
+        cluster.nodes[0].request(Method::POST, "/api/v1/tokens").json(&json!({"name": "ci", "scopes": ["read"]}));
     let made: Value = made.send().await.unwrap().json().await.unwrap();
     let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
     let read = async |node: usize| {
@@ -66,10 +67,12 @@ async fn nodes_show_what_any_of_them_has_acknowledged() {
     assert_eq!(seen.len(), 3000);
 
     let overview = cluster.get("/api/v1/cluster", &[]).await;
-    let names: Vec<&str> = overview["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        overview["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["node0", "node1", "node2"]);
     assert_eq!(overview["partitions"].as_array().unwrap().len(), 4, "{overview}");
-    let joined = cluster.get("/api/v1/audit/aggregate", &[("q", "type:node.joined"), ("distinct", "resource_id")]).await;
+    let joined =
+        cluster.get("/api/v1/audit/aggregate", &[("q", "type:node.joined"), ("distinct", "resource_id")]).await;
     assert_eq!(joined["rows"], json!([[3, 3]]));
     rebuild_agrees(cluster);
 }

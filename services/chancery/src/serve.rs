@@ -205,8 +205,7 @@ async fn first_admin(
         if state.token(id).await.doing("reading tokens")?.is_none() {
             let secret_sha256 = format!("{:x}", Sha256::digest(secret.as_bytes()));
             let made = create_admin(decisions, id.to_owned(), secret_sha256, "configured").await;
-            // Another node that starts now may have made it.
-            if made.is_err() && state.token(id).await.doing("reading tokens")?.is_none() {
+            if made.is_err() && !appears(state, id).await {
                 made?;
             }
         }
@@ -214,6 +213,17 @@ async fn first_admin(
     }
     let needed = draw && !decisions.has_admin(system_clock()()).await.doing("reading tokens")?;
     Ok(needed.then(|| new_token().text.replacen("chy_", "setup_", 1)))
+}
+
+/// Whether a token is there before long: another node that starts now may have made it.
+async fn appears(state: &State, id: &str) -> bool {
+    for _ in 0..150 {
+        if state.token(id).await.is_ok_and(|token| token.is_some()) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    false
 }
 
 /// Makes an admin token.

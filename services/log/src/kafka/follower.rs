@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::options::KafkaLogOptions;
-use super::reader::{Ends, Range, Readers};
+use super::reader::{Ends, LogConsumer, Quiet, Range, Readers};
 use super::record::Arrived;
 use crate::position::{partition, place};
 use crate::recent::Recent;
@@ -40,7 +40,9 @@ impl Follower {
         ends: Ends,
         cancel: CancellationToken,
     ) -> Result<Arc<Self>, LogError> {
-        let consumer: BaseConsumer = options.consumer().set("queued.max.messages.kbytes", "16384").create()?;
+        let mut settings = options.consumer();
+        settings.set("queued.max.messages.kbytes", "16384");
+        let consumer: LogConsumer = settings.create_with_context(Quiet)?;
         let mut assignment = TopicPartitionList::new();
         for position in start.positions() {
             let offset = Offset::Offset(place(position).cast_signed());
@@ -59,7 +61,7 @@ impl Follower {
         Ok(follower)
     }
 
-    fn follow(&self, consumer: &BaseConsumer, cancel: &CancellationToken) {
+    fn follow(&self, consumer: &LogConsumer, cancel: &CancellationToken) {
         while !cancel.is_cancelled() {
             let mut arrived: HashMap<u16, Vec<Arrived>> = HashMap::new();
             let mut wait = Duration::from_millis(100);

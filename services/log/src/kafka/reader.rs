@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientContext, TopicPartitionList};
 
 use super::options::KafkaLogOptions;
 use super::record::Arrived;
@@ -18,6 +18,23 @@ use crate::{Frontier, LogError, Position};
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Readers kept for whoever goes on where they are.
 const IDLE: usize = 8;
+
+/// A consumer that is told where partitions end, which is nothing to be logged.
+pub(crate) type LogConsumer = BaseConsumer<Quiet>;
+
+/// Logs what goes wrong, and not that a partition ends.
+#[derive(Debug)]
+pub(crate) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF)) {
+            tracing::warn!(%error, reason, "Kafka");
+        }
+    }
+}
+
+impl ConsumerContext for Quiet {}
 
 /// Events of one partition, and how far they reach.
 pub(crate) struct Range {
@@ -33,7 +50,7 @@ pub(crate) struct Readers {
 }
 
 struct Reader {
-    consumer: BaseConsumer,
+    consumer: LogConsumer,
     reached: Position,
     /// An event that was read beyond what was wanted.
     beyond: Option<Arrived>,
@@ -73,7 +90,7 @@ impl Readers {
             return Ok(idle.swap_remove(found));
         }
         drop(idle);
-        let consumer: BaseConsumer = self.config.create()?;
+        let consumer: LogConsumer = self.config.create_with_context(Quiet)?;
         let mut start = TopicPartitionList::new();
         let offset = Offset::Offset(place(after).cast_signed());
         start.add_partition_offset(&self.topic, i32::from(partition(after)), offset)?;
@@ -126,21 +143,21 @@ impl Reader {
 
 /// An offset that is not there (any more) will not come.
 fn is_final(error: &KafkaError) -> bool {
-    use rdkafka::error::RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange};
-    matches!(error.rdkafka_error_code(), Some(OffsetOutOfRange | AutoOffsetReset))
+    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset))
 }
 
 /// Asks the brokers where the partitions end.
 pub(crate) struct Ends {
     topic: String,
     partitions: u16,
-    written: Arc<BaseConsumer>,
-    committed: Arc<BaseConsumer>,
+    written: Arc<LogConsumer>,
+    committed: Arc<LogConsumer>,
 }
 
 impl Ends {
     pub(crate) fn new(options: &KafkaLogOptions, partitions: u16) -> Result<Self, LogError> {
-        let consumer = |isolation: &str| options.consumer().set("isolation.level", isolation).create();
+        let consumer =
+            |isolation: &str| options.consumer().set("isolation.level", isolation).create_with_context(Quiet);
         Ok(Self {
             topic: options.topic.clone(),
             partitions,
@@ -159,7 +176,7 @@ impl Ends {
         self.ask(self.committed.clone()).await
     }
 
-    async fn ask(&self, consumer: Arc<BaseConsumer>) -> Result<Frontier, LogError> {
+    async fn ask(&self, consumer: Arc<LogConsumer>) -> Result<Frontier, LogError> {
         let mut wanted = TopicPartitionList::new();
         for partition in 0..self.partitions {
             wanted.add_partition_offset(&self.topic, i32::from(partition), Offset::End)?;

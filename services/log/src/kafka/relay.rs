@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::leases::Leases;
 use super::options::KafkaLogOptions;
 use super::outbox::CHANNEL;
+use super::reader::{LogConsumer, Quiet};
 use super::record::Fingerprint;
 use crate::LogError;
 
@@ -48,7 +49,7 @@ struct Decision {
 /// A producer that holds the transactional id, and how far it has published.
 struct Publisher {
     producer: Arc<FutureProducer>,
-    progress: Arc<BaseConsumer>,
+    progress: Arc<LogConsumer>,
     topic: String,
     published: i64,
 }
@@ -127,8 +128,9 @@ impl Relay {
         settings.set("transactional.id", id).set("transaction.timeout.ms", "5000");
         settings.set("delivery.timeout.ms", "4000").set("request.timeout.ms", "3000").set("linger.ms", "1");
         let producer: Arc<FutureProducer> = Arc::new(settings.create()?);
-        let progress: BaseConsumer =
-            self.options.consumer().set("group.id", format!("{}.relay", self.options.group)).create()?;
+        let mut group = self.options.consumer();
+        group.set("group.id", format!("{}.relay", self.options.group));
+        let progress: LogConsumer = group.create_with_context(Quiet)?;
         let (progress, topic) = (Arc::new(progress), self.options.topic.clone());
         let (taking, asking, place) = (producer.clone(), progress.clone(), marker(&topic, Offset::Invalid)?);
         let published = blocking(move || {
