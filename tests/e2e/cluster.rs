@@ -1,6 +1,7 @@
 //! Three nodes on one log, one state and one lake: what the cluster promises when nothing goes wrong.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 use chancery_tests::{Cluster, ClusterPlan, KafkaAccess, NodePlan, TOKEN};
@@ -123,7 +124,11 @@ async fn roles_can_be_divided_and_kafka_be_guarded() {
 async fn what_is_missing_or_wrong_is_told_at_the_start() {
     let cluster = ClusterPlan { access: KafkaAccess::Tls, ..ClusterPlan::of(1) }.start().await;
     let serve = |name: &str, value: &str| {
-        let mut command = cluster.nodes[0].operate(&["serve", "--address", "127.0.0.1:0"]);
+        let serving = cluster.nodes[0].operate(&["serve", "--address", "127.0.0.1:0"]);
+        // One that is not refused would serve for ever.
+        let mut command = Command::new("timeout");
+        command.arg("30").arg(serving.get_program()).args(serving.get_args());
+        command.envs(serving.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let output = command.env(name, value).output().unwrap();
         assert!(!output.status.success(), "{name}={value}");
         String::from_utf8_lossy(&output.stderr).into_owned()

@@ -134,18 +134,23 @@ impl Store {
         }
     }
 
-    /// Asks for an object that need not exist, to tell what is wrong with the bucket, if anything is.
+    /// Asks what is in the table's log, to tell what is wrong with the bucket, if anything is.
     async fn probe(&self) -> Result<(), LakeError> {
         use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
         let bucket = self.url.host_str().unwrap_or_default();
-        let reason = match self.objects.get(&"_delta_log/00000000000000000000.json".into()).await {
+        let reason = match self.objects.list_with_delimiter(Some(&"_delta_log".into())).await {
             Ok(_) => return Ok(()),
-            Err(NotFound { source, .. }) if !source.to_string().contains("NoSuchBucket") => return Ok(()),
-            Err(NotFound { .. }) => format!("the bucket `{bucket}` does not exist"),
             Err(PermissionDenied { source, .. } | Unauthenticated { source, .. }) => {
                 format!("access to bucket `{bucket}` is denied: {source}")
             }
-            Err(error) => format!("the bucket `{bucket}` cannot be reached: {error}"),
+            Err(error) => match format!("{error:?}") {
+                said if said.contains("NoSuchBucket") => format!("the bucket `{bucket}` does not exist"),
+                said if said.contains("AccessDenied") || said.contains("SignatureDoesNotMatch") => {
+                    format!("access to bucket `{bucket}` is denied: {error}")
+                }
+                _ if matches!(error, NotFound { .. }) => format!("the bucket `{bucket}` does not exist"),
+                _ => format!("the bucket `{bucket}` cannot be reached: {error}"),
+            },
         };
         Err(LakeError::Storage(reason))
     }
