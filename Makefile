@@ -4,8 +4,9 @@
 
 CARGO_FLAGS := --release --locked
 DATA ?= target/demo
+CHAOS_ROUNDS ?= 5
 
-.PHONY: run cluster test upgrade-test build bench lint fmt schemas
+.PHONY: run cluster test chaos upgrade-test build bench lint fmt schemas
 
 run: build ## a server on 127.0.0.1:8080 with a generated company in it
 	target/release/chancery serve --data-directory $(DATA) --demo-users 200 --demo-days 30
@@ -18,6 +19,12 @@ test: ## everything: unit, property and end-to-end tests on the real binary and 
 	sh .ci/packages build test
 	cargo build $(CARGO_FLAGS) --workspace
 	cargo test $(CARGO_FLAGS) --workspace
+
+chaos: ## CHAOS_ROUNDS rounds of every fault on a cluster under load, and what its clients saw of each
+	sh .ci/packages build test
+	cargo build $(CARGO_FLAGS) --workspace
+	CHANCERY_CHAOS_ROUNDS=$(CHAOS_ROUNDS) \
+	  cargo test $(CARGO_FLAGS) --workspace --test e2e chaos:: -- --nocapture
 
 upgrade-test: ## from the commit UPGRADE_FROM to this one, on data in use
 	sh .ci/packages build test

@@ -79,7 +79,7 @@ async fn nodes_show_what_any_of_them_has_acknowledged() {
 }
 
 /// Stops the nodes and folds the whole log again.
-fn rebuild_agrees(mut cluster: Cluster) {
+pub(super) fn rebuild_agrees(mut cluster: Cluster) {
     for node in &mut cluster.nodes {
         assert!(node.stop(), "a node did not stop in order");
     }

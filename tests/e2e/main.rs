@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod big_sql;
+mod chaos;
 mod cluster;
 mod crash;
 mod deploy;
