@@ -174,7 +174,7 @@ async fn an_embedded_installation_moves_with_its_whole_history() {
     assert_eq!(migrate(), first, "a second run changes nothing");
     let mapped = std::fs::read_to_string(&positions).unwrap();
     cluster.nodes[0].restart().await;
-    cluster.nodes[0].ready().await;
+    cluster.ready().await;
 
     // The same events, each where the mapping says; the old token works and can be withdrawn.
     let moved = cluster.get("/api/v1/audit/events", &[("q", "source:\"/test\""), ("limit", "1000")]).await;

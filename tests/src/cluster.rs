@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use crate::api::Api;
 use crate::balancer::Balancer;
@@ -98,10 +99,13 @@ impl Cluster {
         self.network.as_ref().expect("the nodes have namespaces of their own").mend(self.nodes[node].host());
     }
 
-    /// Waits until all nodes take requests.
+    /// Waits until all nodes take requests, and the balancer has noticed.
     pub async fn ready(&mut self) {
         for node in &mut self.nodes {
             node.ready().await;
+        }
+        while !self.api.succeeds("/readyz").await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Follows the end of every partition and keeps what is newest in memory, for everyone on this node.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -27,7 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// What has arrived in Kafka, as far as this node has seen.
 pub(crate) struct Follower {
     recent: Vec<Recent<Arrived>>,
+    /// Up to the last event that was delivered.
     seen: watch::Sender<Frontier>,
+    /// Up to where partitions are known to hold no more events than those seen.
+    blank: Mutex<Frontier>,
     readers: Arc<Readers>,
     ends: Ends,
 }
@@ -52,6 +55,7 @@ impl Follower {
         let share = (options.recent_bytes / usize::from(start.partitions())).max(1 << 20);
         let follower = Arc::new(Self {
             recent: start.positions().map(|position| Recent::new(share, position)).collect(),
+            blank: Mutex::new(start.clone()),
             seen: watch::Sender::new(start),
             readers: Readers::new(options),
             ends,
@@ -107,33 +111,41 @@ impl Follower {
 
     /// Waits until everything written before the call is seen, and says how far that is.
     pub(crate) async fn reach_end(&self) -> Result<Frontier, LogError> {
-        let wanted = self.ends.written().await?;
+        let written = self.ends.written().await?;
         let reached = async {
             let mut seen = self.seen();
             loop {
-                let arrived = seen.wait_for(|seen| seen.reaches(&wanted));
+                let arrived = seen.wait_for(|seen| self.is_all(seen, &written));
                 if tokio::time::timeout(UNSEEN, arrived).await.is_ok() {
                     return Ok::<(), LogError>(());
                 }
-                self.look_for(&wanted).await?;
+                self.look_for(&written).await?;
             }
         };
         tokio::time::timeout(PATIENCE, reached)
             .await
             .unwrap_or_else(|_| Err(LogError::Unavailable("Kafka's newest events do not arrive".to_owned())))?;
-        Ok(wanted)
+        let seen = self.seen.borrow();
+        let mut end = Frontier::start(written.partitions());
+        written.positions().for_each(|until| end.advance(until.min(seen.of(partition(until)))));
+        Ok(end)
+    }
+
+    /// Whether there is nothing up to `written` that is not seen.
+    fn is_all(&self, seen: &Frontier, written: &Frontier) -> bool {
+        let blank = self.blank.lock().unwrap_or_else(PoisonError::into_inner);
+        written.positions().all(|until| seen.includes(until) || blank.includes(until))
     }
 
     /// A partition may end with the marks of transactions, which are never delivered: finds out whether there is
     /// anything else before its end.
-    async fn look_for(&self, wanted: &Frontier) -> Result<(), LogError> {
+    async fn look_for(&self, written: &Frontier) -> Result<(), LogError> {
         let committed = self.ends.committed().await?;
         let seen = self.seen.borrow().clone();
-        for until in wanted.positions().filter(|until| !seen.includes(*until) && committed.includes(*until)) {
-            let after = seen.of(partition(until));
-            let range = self.readers.read(after, until, 1, 1).await?;
+        for until in written.positions().filter(|until| !seen.includes(*until) && committed.includes(*until)) {
+            let range = self.readers.read(seen.of(partition(until)), until, 1, 1).await?;
             if range.events.is_empty() {
-                self.seen.send_modify(|seen| seen.advance(until));
+                self.blank.lock().unwrap_or_else(PoisonError::into_inner).advance(until);
             }
         }
         Ok(())
