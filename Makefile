@@ -37,7 +37,7 @@ build: ## target/release/chancery
 	sh .ci/packages build
 	cargo build $(CARGO_FLAGS) --workspace
 
-bench: ## the table of numbers, also as target/bench/results.json
+bench: ## the table of numbers, also as target/bench/results.json; a part of it with BENCH_FLAGS="--only cluster"
 	sh .ci/packages build bench
 	cargo build $(CARGO_FLAGS) --workspace
 	target/release/bench $(BENCH_FLAGS)

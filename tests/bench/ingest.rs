@@ -12,10 +12,14 @@ use futures::StreamExt;
 use crate::append::{company, percentile};
 use crate::report::Report;
 
-const BATCH: usize = 1000;
+pub(crate) const BATCH: usize = 1000;
+/// Batches on their way at a time.
+pub(crate) const IN_FLIGHT: usize = 4;
+/// How long a batch is offered before the benchmark gives up.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Bodies of batches, ready to send.
-fn bodies(events: usize) -> impl Iterator<Item = String> {
+pub(crate) fn bodies(events: usize) -> impl Iterator<Item = String> {
     let mut events = company(events);
     std::iter::from_fn(move || {
         let batch: Vec<_> = events.by_ref().take(BATCH).map(|event| to_cloudevent(&event)).collect();
@@ -23,14 +27,17 @@ fn bodies(events: usize) -> impl Iterator<Item = String> {
     })
 }
 
-async fn send(http: &reqwest::Client, url: &str, body: String) {
+/// Sends a batch until it is taken.
+pub(crate) async fn send(http: &reqwest::Client, url: &str, body: String) {
+    let begun = Instant::now();
     loop {
-        let request = http.post(format!("{url}/api/v1/events?results=rejected")).bearer_auth(TOKEN);
+        let request = http.post(format!("{url}/api/v1/events?results=rejected")).bearer_auth(TOKEN).timeout(PATIENCE);
         let response =
             request.header("content-type", "application/cloudevents-batch+json").body(body.clone()).send().await;
-        if response.is_ok_and(|response| response.status().is_success()) {
+        if response.as_ref().is_ok_and(|response| response.status().is_success()) {
             return;
         }
+        assert!(begun.elapsed() < PATIENCE, "a batch is not taken: {response:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -69,12 +76,12 @@ pub(crate) async fn single(report: &mut Report, server: &Server) {
     report.plain("ingest_http_single_p99_ms", percentile(&mut latencies, 0.99), "ms", Some("≤ 50"));
 }
 
-/// Batches of a thousand, four in flight, and the server's resident memory at its highest.
+/// Batches of a thousand, a few in flight, and the server's resident memory at its highest.
 pub(crate) async fn batches(report: &mut Report, server: &Server, events: usize) {
     let ready: Vec<String> = bodies(events).collect();
     let http = reqwest::Client::new();
     let begun = Instant::now();
-    futures::stream::iter(ready).for_each_concurrent(4, |body| send(&http, &server.url, body)).await;
+    futures::stream::iter(ready).for_each_concurrent(IN_FLIGHT, |body| send(&http, &server.url, body)).await;
     let seconds = begun.elapsed().as_secs_f64();
     report.plain("ingest_http_batch_events_per_s", events as f64 / seconds, "events/s", Some("≥ 50000"));
     report.plain("ingest_rss_mib", peak_resident(server.id()), "MiB", Some("≤ 300"));
@@ -90,7 +97,7 @@ fn peak_resident(process: u32) -> f64 {
 /// Fills a server with a company's year.
 pub(crate) async fn fill(server: &Server, events: usize) {
     let http = reqwest::Client::new();
-    futures::stream::iter(bodies(events)).for_each_concurrent(4, |body| send(&http, &server.url, body)).await;
+    futures::stream::iter(bodies(events)).for_each_concurrent(IN_FLIGHT, |body| send(&http, &server.url, body)).await;
 }
 
 /// Bytes of log and lake per event, once everything is archived.

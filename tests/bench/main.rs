@@ -1,14 +1,17 @@
 //! `make bench`: one table of numbers, also as `target/bench/results.json`.
 //!
-//! `bench [--events N]` asks the nine audit questions of N events (5,000,000 without). Everything is measured
-//! on this machine in this run; the table names it.
+//! `bench [--events N] [--cluster-events N] [--only embedded|cluster]` asks the nine audit questions of N events
+//! (5,000,000 without), and gives each cluster N events (200,000 without). Everything is measured on this machine in
+//! this run; the table names it.
 
 #![expect(clippy::expect_used, clippy::cast_precision_loss, reason = "a benchmark stops where it cannot go on")]
 
 mod append;
+mod cluster;
 mod duckdb;
 mod import;
 mod ingest;
+mod kafka;
 mod postgres;
 mod questions;
 mod report;
@@ -19,28 +22,44 @@ use chancery_tests::Server;
 use report::Report;
 
 fn main() {
-    let events = std::env::args().skip_while(|argument| argument != "--events").nth(1);
-    let events: usize = events.map_or(5_000_000, |number| number.parse().expect("--events is followed by a number"));
+    let option = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
+    let number = |name: &str, without: usize| {
+        option(name)
+            .map_or(without, |number| number.parse().expect("--events and --cluster-events are followed by a number"))
+    };
+    let (events, cluster_events) = (number("--events", 5_000_000), number("--cluster-events", 200_000));
+    let only = option("--only");
+    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster"].contains(&only));
+    assert!(known, "--only is followed by embedded or cluster");
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut report = Report::new();
-    runtime.block_on(async {
-        append::measure(&mut report).await;
-        let mut server = Server::start().await;
-        ingest::single(&mut report, &server).await;
-        ingest::batches(&mut report, &server, 400_000).await;
-        drop(server);
-        import::measure(&mut report).await;
-        server = Server::start().await;
-        ingest::fill(&server, events).await;
-        ingest::sizes(&mut report, &mut server, events).await;
-        let answers = questions::measure(&server).await;
-        let exported = export(&server);
-        let duckdb = duckdb::measure(&exported);
-        let postgres = postgres::measure(&exported).await;
-        std::fs::remove_file(exported).ok();
-        questions::report(&mut report, &answers, &[("duckdb", duckdb), ("postgres", postgres)]);
-    });
+    if wanted("embedded") {
+        runtime.block_on(embedded(&mut report, events));
+    }
+    if wanted("cluster") {
+        runtime.block_on(cluster::measure(&mut report, cluster_events));
+    }
     report.finish();
+}
+
+/// One binary with its own data directory, and the same questions to DuckDB and PostgreSQL.
+async fn embedded(report: &mut Report, events: usize) {
+    append::measure(report).await;
+    let mut server = Server::start().await;
+    ingest::single(report, &server).await;
+    ingest::batches(report, &server, 400_000).await;
+    drop(server);
+    import::measure(report).await;
+    server = Server::start().await;
+    ingest::fill(&server, events).await;
+    ingest::sizes(report, &mut server, events).await;
+    let answers = questions::measure(&server).await;
+    let exported = export(&server);
+    let duckdb = duckdb::measure(&exported);
+    let postgres = postgres::measure(&exported).await;
+    std::fs::remove_file(exported).ok();
+    questions::report(report, &answers, &[("duckdb", duckdb), ("postgres", postgres)]);
 }
 
 /// All events of a server in one Parquet file.

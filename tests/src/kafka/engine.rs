@@ -81,6 +81,17 @@ pub(super) fn format(host: &Host, directory: &Path, (user, password): (&str, &st
     assert!(formatted.is_ok_and(|status| status.success()), "Kafka's directory cannot be prepared");
 }
 
+/// A program that Kafka comes with, by its class; its arguments are to follow. Of all files it sees those in a
+/// directory.
+pub(super) fn tool(class: &str, directory: &Path) -> Command {
+    let host = Host::loopback();
+    let container = in_docker(&host).then(|| format!("chancery-kafka-tool-{}", std::process::id()));
+    let mut command = java(&host, directory, container.as_deref());
+    // Numbers are printed with a decimal point.
+    command.arg(class).env("LC_ALL", "C");
+    command
+}
+
 /// Java with Kafka's classes; the class to run and its arguments are to follow.
 fn java(host: &Host, directory: &Path, container: Option<&str>) -> Command {
     let heap = "-Xmx512m";
@@ -119,7 +130,8 @@ fn quiet(program: &str, arguments: &[&str]) -> bool {
     ended.is_ok_and(|status| status.success())
 }
 
-/// The broker's jars.
+/// The jars of the broker and of the programs it comes with. What those need beside the broker's own jars is left out:
+/// it would bring a second way to log, and the broker would be silent.
 #[expect(clippy::expect_used, reason = "a test cannot go on without it")]
 fn jars() -> PathBuf {
     let project = format!(
@@ -127,6 +139,8 @@ fn jars() -> PathBuf {
 <groupId>dev.chancery</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies>
 <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{VERSION}</version>
+<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>"#
     );

@@ -7,7 +7,8 @@ mod certificates;
 mod engine;
 mod settings;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -128,6 +129,12 @@ impl Kafka {
             At::Own { home, .. } => home.path().join("ca.pem"),
             At::Given(_) => panic!("{}", lacks("no certificate that tests know of")),
         }
+    }
+
+    /// A program that Kafka comes with, by its class; its arguments are to follow. The files it reads are in a
+    /// directory.
+    pub fn tool(class: &str, directory: &Path) -> Command {
+        engine::tool(class, directory)
     }
 
     /// What tells a server to come like this.
