@@ -3,7 +3,8 @@
 //! and nothing was granted twice.
 //!
 //! Each fault once, or as many rounds of all as `CHANCERY_CHAOS_ROUNDS` says: `make chaos`, which also shows the table
-//! of what clients saw. `CHANCERY_CHAOS_DIRECTORY` names a new directory that keeps what every server wrote and said.
+//! of what clients saw. `CHANCERY_TEST_EARLIER` names the binary of an earlier commit that all nodes start with, to be
+//! upgraded one by one under the same load, and nothing else happens to them: `make upgrade-test`. `CHANCERY_CHAOS_DIRECTORY` names a new directory that keeps what every server wrote and said.
 
 mod client;
 mod events;
@@ -15,7 +16,7 @@ mod timeline;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use chancery_tests::{Cluster, ClusterPlan};
+use chancery_tests::{Cluster, ClusterPlan, NodePlan};
 
 use crate::cluster::rebuild_agrees;
 use faults::Fault;
@@ -33,16 +34,23 @@ fn rounds() -> Option<usize> {
     Some(rounds.parse().expect("CHANCERY_CHAOS_ROUNDS is a whole number"))
 }
 
+/// Set where an upgrade is tested.
+fn earlier() -> Option<PathBuf> {
+    std::env::var_os("CHANCERY_TEST_EARLIER").map(PathBuf::from)
+}
+
 async fn start() -> Cluster {
     let kept = std::env::var_os("CHANCERY_CHAOS_DIRECTORY").map(PathBuf::from);
     if let Some(directory) = &kept {
         assert!(!directory.exists(), "{} is there: an earlier log would be mixed with this one", directory.display());
     }
+    let node = NodePlan { binary: earlier(), ..NodePlan::default() };
     let plan = ClusterPlan {
         namespaces: true,
+        nodes: vec![node; 3],
         environment: vec![("CHANCERY_LAKE_BATCH_SECONDS".to_owned(), "2".to_owned())],
         kept: kept.map(|directory| (directory, 18_080)),
-        ..ClusterPlan::of(3)
+        ..ClusterPlan::of(0)
     };
     plan.start().await
 }
@@ -53,7 +61,11 @@ async fn under_load_no_fault_loses_repeats_or_over_grants_anything() {
     let load = Load::start(&cluster);
     tokio::time::sleep(BETWEEN).await;
     let mut windows = Vec::new();
-    for fault in faults::rounds(rounds().unwrap_or(1), cluster.nodes.len()) {
+    let faults = match earlier() {
+        Some(_) => vec![Fault::Rolling],
+        None => faults::rounds(rounds().unwrap_or(1), cluster.nodes.len()),
+    };
+    for fault in faults {
         windows.push(suffer(fault, &mut cluster, &load).await);
     }
     let (views, ledger, contests) = load.stop().await;
@@ -96,7 +108,6 @@ async fn archived(cluster: &Cluster) {
         still += 1;
         for node in &cluster.nodes {
             let lake = node.get("/api/v1/lake", &[]).await;
-            // Marks of transactions after the last event are part of the head, and nothing to be archived.
             if lake["watermark"] != lake["head"] && lake["waiting_micros"] != 0 {
                 still = 0;
                 assert!(begun.elapsed() < ARCHIVED, "{} has not archived everything: {lake}", node.url);

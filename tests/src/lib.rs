@@ -61,13 +61,3 @@ fn made_once(name: &str, contents: &str, make: impl FnOnce(&Path)) -> PathBuf {
     std::fs::write(ready, contents).expect("target can be written to");
     directory
 }
-
-/// A binary of an earlier commit, for tests of upgrades: `make upgrade-test` builds it and names it here.
-///
-/// # Panics
-/// When it was not built.
-#[expect(clippy::expect_used, reason = "a test cannot go on without it")]
-pub fn earlier_binary() -> PathBuf {
-    let named = std::env::var_os("CHANCERY_TEST_EARLIER");
-    PathBuf::from(named.expect("CHANCERY_TEST_EARLIER names no binary: run `make upgrade-test UPGRADE_FROM=commit`"))
-}

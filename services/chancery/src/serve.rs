@@ -61,6 +61,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
             max_batch_events: configuration.max_batch_events,
             query_timeout: configuration.query_timeout,
             max_rows: configuration.max_rows,
+            trusted_proxies: configuration.trusted_proxies.clone(),
             serves_api: configuration.roles.contains(&Role::Gateway),
         },
         metrics,

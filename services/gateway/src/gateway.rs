@@ -7,6 +7,7 @@ use chancery_domain::Timestamp;
 use chancery_lake::Lake;
 use chancery_log::{Clock, Log};
 use chancery_state::{Decisions, State};
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub query_timeout: Duration,
     /// Most rows of a SQL answer.
     pub max_rows: usize,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether this node serves the API; it tells its health and metrics anyway.
     pub serves_api: bool,
 }
@@ -34,6 +37,7 @@ impl Default for Settings {
             max_batch_events: 10_000,
             query_timeout: Duration::from_mins(1),
             max_rows: 10_000,
+            trusted_proxies: Vec::new(),
             serves_api: true,
         }
     }

@@ -1,5 +1,6 @@
 //! What every request passes: id, authentication, authorisation by the route table, metrics, access log.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -11,6 +12,7 @@ use chancery_domain::events::identity::TokenRefused;
 use chancery_domain::tokens::{Scope, Token, TokenRefusal};
 use chancery_domain::{Actor, ActorKind, Event, OWN_SOURCE, Resource};
 use chancery_evidence::Sealed;
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -77,14 +79,14 @@ async fn admit(
     request_id: &str,
 ) -> Result<Caller, ApiError> {
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
-    let anonymous = Caller { actor: actor(request, None), request_id: request_id.to_owned() };
+    let anonymous = Caller { actor: actor(gateway, request, None), request_id: request_id.to_owned() };
     let Some(route) = route else { return Ok(anonymous) };
     if !gateway.settings.serves_api && !route.is_about_the_node() {
         return Err(ApiError::NotFound("this node does not serve the API; its roles have no `gateway`".to_owned()));
     }
     let Access::Token(scope) = route.access else { return Ok(anonymous) };
     match authorize(gateway, request, scope).await {
-        Ok(token) => Ok(Caller { actor: actor(request, Some(&token)), request_id: request_id.to_owned() }),
+        Ok(token) => Ok(Caller { actor: actor(gateway, request, Some(&token)), request_id: request_id.to_owned() }),
         // Who asks is not known: nobody was refused.
         Err((error @ ApiError::Unavailable(_), _)) => Err(error),
         Err((error, presented)) => {
@@ -125,16 +127,32 @@ async fn authorize(
 }
 
 /// The actor behind a request.
-fn actor(request: &HttpRequest, token: Option<&Token>) -> Actor {
+fn actor(gateway: &Gateway, request: &HttpRequest, token: Option<&Token>) -> Actor {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     Actor {
         id: token.map_or_else(String::new, |token| token.id.clone()),
         name: token.map(|token| token.name.clone()),
         kind: ActorKind::Service,
-        ip: request.peer_addr().map(|address| address.ip().to_canonical()),
+        ip: client_address(request, &gateway.settings.trusted_proxies),
         user_agent: user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(256).collect()),
         ..Actor::default()
     }
+}
+
+/// Where a request comes from: the peer, or, as far as peers are trusted proxies, the last address that one of them has
+/// added to `X-Forwarded-For`. What stands before that anyone could have written.
+fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
+    let mut address = request.peer_addr()?.ip().to_canonical();
+    let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let forwarded: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+    for text in forwarded.into_iter().rev() {
+        if !trusted.iter().any(|network| network.contains(&address)) {
+            break;
+        }
+        let Ok(next) = text.parse::<IpAddr>() else { break };
+        address = next.to_canonical();
+    }
+    Some(address)
 }
 
 /// Puts a refusal on record. A flood is counted but does not fill the log.
@@ -175,5 +193,27 @@ impl Gateway {
         let mut event = Event::new(event_type, id, OWN_SOURCE, self.now(), caller.actor.clone(), resource);
         event.correlation = Some(caller.request_id.clone());
         event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn only_what_trusted_proxies_say_of_an_address_is_believed() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()];
+        let from = |peer: &str, forwarded: &str, trusted: &[IpNet]| {
+            let request = TestRequest::default().peer_addr(peer.parse().unwrap());
+            let request = request.insert_header(("x-forwarded-for", forwarded)).to_http_request();
+            client_address(&request, trusted).unwrap().to_string()
+        };
+        assert_eq!(from("10.0.0.1:9", "203.0.113.9", &trusted), "203.0.113.9");
+        assert_eq!(from("10.0.0.1:9", "6.6.6.6, 203.0.113.9, 192.0.2.7", &trusted), "203.0.113.9");
+        assert_eq!(from("198.51.100.1:9", "203.0.113.9", &trusted), "198.51.100.1");
+        assert_eq!(from("10.0.0.1:9", "nonsense", &trusted), "10.0.0.1");
+        assert_eq!(from("10.0.0.1:9", "203.0.113.9", &[]), "10.0.0.1");
     }
 }

@@ -1,5 +1,7 @@
 //! Decisions: read the state, decide, append on the condition that nothing moved, see the result.
 
+use std::time::Duration;
+
 use chancery_domain::tokens::{Context, CreateToken, TokenRefusal};
 use chancery_domain::{Event, Timestamp};
 use chancery_evidence::Sealed;
@@ -10,6 +12,9 @@ use crate::{State, StateError};
 
 /// How often a decision is taken again because its stream moved meanwhile.
 const ATTEMPTS: usize = 8;
+
+/// How long a decision waits for a projector elsewhere before it folds itself.
+const UNHELPED: Duration = Duration::from_millis(700);
 
 /// Why a command had no effect.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +58,7 @@ impl Decisions {
     /// Withdraws a token; it stops working before this returns.
     pub async fn revoke_token(&self, id: &str, context: Context) -> Result<Position, DecisionError> {
         for _ in 0..ATTEMPTS {
-            self.state.caught_up(&self.log.barrier().await?).await?;
+            self.settle(&self.log.barrier().await?).await?;
             let token = self.state.versioned_token(id).await?.ok_or(TokenRefusal::Unknown)?;
             let event = token.token.revoke(context.clone())?;
             if let Some(position) = self.append(&event, token.stream_version).await? {
@@ -72,13 +77,27 @@ impl Decisions {
         Ok(self.state.tokens().await?.iter().any(|token| token.authorize(Scope::Admin, now).is_ok()))
     }
 
+    /// Waits until the state contains everything up to `wanted`; folds it here if no other node does.
+    async fn settle(&self, wanted: &Frontier) -> Result<(), StateError> {
+        if !self.state.shared {
+            return self.state.caught_up(wanted).await;
+        }
+        for _ in 0..ATTEMPTS {
+            if let Ok(reached) = tokio::time::timeout(UNHELPED, self.state.caught_up(wanted)).await {
+                return reached;
+            }
+            self.state.help(&self.log, wanted).await?;
+        }
+        self.state.caught_up(wanted).await
+    }
+
     /// Appends if the stream stands at `version`; `None` when it moved.
     async fn append(&self, event: &Event, version: u64) -> Result<Option<Position>, DecisionError> {
         match self.log.append_expecting(Sealed::new(event)?, version).await? {
             Appended::Created { position, .. } | Appended::Duplicate { position } => {
                 let mut wanted = Frontier::start(self.log.partitions());
                 wanted.advance(position);
-                self.state.caught_up(&wanted).await?;
+                self.settle(&wanted).await?;
                 Ok(Some(position))
             }
             Appended::WrongVersion { .. } | Appended::Conflict { .. } => Ok(None),

@@ -2,7 +2,7 @@
 
 use chancery_domain::Event;
 use chancery_evidence::event_type;
-use chancery_log::{ConsumeError, Consumer, Page, Position, Recorded, partition};
+use chancery_log::{ConsumeError, Consumer, Frontier, Log, Page, Position, Recorded, partition, place};
 use sqlx::{AnyConnection, Connection};
 
 use crate::{State, StateError, apply, queries};
@@ -83,6 +83,25 @@ impl Consumer for Projector {
         let mut connection = self.state.pool.acquire().await.map_err(retry)?;
         queries::move_checkpoint(&mut connection, NAME, from, position).await.map_err(retry)?;
         self.state.advance(std::iter::once(position));
+        Ok(())
+    }
+}
+
+/// Longest page a node folds that waits for a projector elsewhere.
+const HELP_EVENTS: usize = 2048;
+
+impl State {
+    /// Folds what is missing up to `wanted` in this process, where the node that should do it does not: it may have
+    /// died a moment ago. Of two that fold the same events one succeeds.
+    pub(crate) async fn help(&self, log: &Log, wanted: &Frontier) -> Result<(), StateError> {
+        self.look().await?;
+        let applied = self.applied();
+        for missing in wanted.positions().filter(|position| place(*position) > 0 && !applied.includes(*position)) {
+            let page = log.read(applied.of(partition(missing)), HELP_EVENTS).await?;
+            if let Err(error) = Projector::new(self.clone()).handle(&page).await {
+                tracing::debug!(%error, "folding for another node");
+            }
+        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chancery_tests::Cluster;
+use chancery_tests::{Cluster, binary};
 use tokio::time::sleep;
 
 /// How long a dead node stays dead.
@@ -97,11 +97,12 @@ impl Fault {
     }
 }
 
-/// Restarts all nodes, one after the other, as an upgrade does.
+/// Restarts all nodes, one after the other, with the binary under test: where they began with an earlier one, an
+/// upgrade.
 async fn roll(cluster: &mut Cluster) {
     for node in &mut cluster.nodes {
         assert!(node.stop(), "a node did not stop in order");
-        node.restart().await;
+        node.restart_with(binary()).await;
         node.ready().await;
         // The balancer has to notice before the next one stops.
         sleep(GONE).await;

@@ -16,6 +16,7 @@ use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
 use chancery_state::Database;
+use ipnet::IpNet;
 use settings::Value;
 
 /// Where the log is.
@@ -36,6 +37,7 @@ pub(crate) struct Configuration {
     pub(crate) data_directory: PathBuf,
     pub(crate) queue_events: usize,
     pub(crate) drain: Duration,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) node: String,
     pub(crate) roles: BTreeSet<Role>,
     pub(crate) log: LogEngine,
@@ -130,6 +132,7 @@ impl Loaded {
             kafka,
             queue_events: number("log.queue_events"),
             drain: Duration::from_secs(number("server.drain_seconds") as u64),
+            trusted_proxies: settings::networks(&text("server.trusted_proxies")).unwrap_or_default(),
             node,
             roles,
             log,

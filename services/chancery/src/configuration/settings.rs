@@ -2,6 +2,7 @@
 
 use chancery_log::Role;
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
+use ipnet::IpNet;
 
 /// What a setting may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(crate) enum Kind {
     Text,
     /// A name of small letters and underscores.
     Name,
+    /// Networks, joined by commas.
+    Networks,
     /// Roles of a node, joined by commas.
     Roles,
     /// Nothing, or `s3://bucket/prefix`.
@@ -59,7 +62,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 40] = [
+pub(crate) const SETTINGS: [Setting; 41] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -79,6 +82,12 @@ pub(crate) const SETTINGS: [Setting; 40] = [
         Kind::Integer(0, 300),
         "0",
         "How long a node that was told to stop still serves while it says that it is not ready, for balancers",
+    ),
+    setting(
+        "server.trusted_proxies",
+        Kind::Networks,
+        "",
+        "Networks of balancers, such as 10.0.0.0/8,192.0.2.7/32, whose X-Forwarded-For says where requests come from",
     ),
     setting("node.name", Kind::Text, "", "Name of this node in a cluster, unique; the host's name without"),
     setting(
@@ -213,6 +222,8 @@ impl Setting {
                 Ok(Value::Text(text.to_owned()))
             }
             Kind::Name => wrong("a name of small letters".to_owned()),
+            Kind::Networks if networks(text).is_ok() => Ok(Value::Text(text.to_owned())),
+            Kind::Networks => wrong("networks such as 10.0.0.0/8, joined by commas".to_owned()),
             Kind::Roles => match text.split(',').find(|role| Role::from_name(role.trim()).is_none()) {
                 None => Ok(Value::Text(text.to_owned())),
                 Some(_) => wrong(format!("some of {}, joined by commas", Role::ALL.map(Role::as_str).join(", "))),
@@ -233,6 +244,11 @@ impl Setting {
     fn shown<'a>(&self, text: &'a str) -> &'a str {
         if self.kind.is_secret() { "…" } else { text }
     }
+}
+
+/// Networks joined by commas.
+pub(crate) fn networks(text: &str) -> Result<Vec<IpNet>, ipnet::AddrParseError> {
+    text.split(',').map(str::trim).filter(|network| !network.is_empty()).map(str::parse).collect()
 }
 
 /// The platform's directory for data or configuration.
