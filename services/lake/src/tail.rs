@@ -16,6 +16,8 @@ const CHUNK_EVENTS: usize = 4096;
 /// How long a question waits for the archivers to make room in a full tail.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long events gather before they are decoded without a question: many small chunks cost more than few large ones.
+const PACE: Duration = Duration::from_millis(100);
 
 impl Inner {
     /// A snapshot that contains everything that is in the log now.
@@ -69,19 +71,25 @@ impl Inner {
 
     async fn follow_forever(&self) {
         loop {
-            let reached = self.current.get().reached.clone();
-            let heads = self.log.wait_past(&reached).await;
-            match self.decode_towards(&heads).await {
-                Ok(true) => {}
-                Ok(false) => self.make_room().await,
-                Err(error) => {
-                    tracing::warn!(%error, "the tail could not follow the log");
-                    tokio::time::sleep(PAUSE).await;
+            let heads = self.log.heads();
+            let mut goal = self.current.get().reached.clone();
+            // What others archive is decoded when a question needs it.
+            self.assignment.borrow().iter().for_each(|partition| goal.advance(heads.of(*partition)));
+            while !self.current.get().reached.reaches(&goal) {
+                match self.decode_towards(&goal).await {
+                    Ok(true) => {}
+                    Ok(false) => self.make_room().await,
+                    Err(error) => {
+                        tracing::warn!(%error, "the tail could not follow the log");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+                if self.current.get().tail_rows() >= self.enough(1) {
+                    self.archive_now.notify_one();
                 }
             }
-            if self.current.get().tail_rows() >= self.enough(1) {
-                self.archive_now.notify_one();
-            }
+            self.log.wait_past(&heads).await;
+            tokio::time::sleep(PACE).await;
         }
     }
 }

@@ -13,6 +13,10 @@ use crate::{Assignment, Log, Page, Position, Recorded};
 
 /// Events handed to a consumer at once.
 const BATCH: usize = 2048;
+/// Where many partitions are followed side by side, a page smaller than this is followed by a pause, in which more
+/// gathers: each page is a transaction.
+const SMALL: usize = 256;
+const PACE: Duration = Duration::from_millis(4);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -182,6 +186,9 @@ async fn advance<C: Consumer, D: DeadLetters>(
     };
     *checkpoint = Some(reached);
     report_lag(consumer.name(), log, reached);
+    if log.partitions() > 1 && page.events.len() < SMALL {
+        tokio::time::sleep(PACE).await;
+    }
     Ok(())
 }
 

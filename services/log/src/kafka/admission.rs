@@ -17,14 +17,17 @@ use uuid::Uuid;
 
 use super::follower::Follower;
 use super::outbox;
+use super::reader::Range;
 use super::record::{Arrived, Fingerprint};
 use crate::position::{partition, place, position};
 use crate::rejection::rejection;
 use crate::{Assignment, Clock, Frontier, LogError, Position};
 
-/// Events admitted in one transaction.
+/// Events of a partition admitted in one transaction.
 const BATCH: usize = 4096;
 const BATCH_BYTES: usize = 16 << 20;
+/// How long events gather before they are admitted: each time is a transaction.
+const PACE: Duration = Duration::from_millis(3);
 /// How often a node looks what others have admitted, while there is something to be admitted.
 const LOOK: Duration = Duration::from_millis(15);
 /// How long admission may lag before a node that waits for it does it itself.
@@ -124,14 +127,16 @@ impl Admission {
     }
 
     async fn work(&self, assigned: &[u16], ahead: &Frontier) -> Result<(), LogError> {
-        let mine = ahead.positions().filter(|until| assigned.contains(&partition(*until)));
-        let steps = mine.filter(|until| !self.admitted.borrow().includes(*until)).map(|until| async move {
-            while !self.admitted.borrow().includes(until) {
-                self.step(partition(until), until).await?;
+        loop {
+            let admitted = self.admitted.borrow().clone();
+            let mine = ahead.positions().filter(|until| assigned.contains(&partition(*until)));
+            let mine: Vec<Position> = mine.filter(|until| !admitted.includes(*until)).collect();
+            if mine.is_empty() {
+                break;
             }
-            Ok::<(), LogError>(())
-        });
-        futures::future::try_join_all(steps).await?;
+            self.step(&mine).await?;
+            tokio::time::sleep(PACE).await;
+        }
         if !self.admitted.borrow().reaches(ahead) {
             self.refresh().await?;
         }
@@ -147,11 +152,10 @@ impl Admission {
                 return Err(LogError::Unavailable("the newest events are not yet admitted".to_owned()));
             }
             if begun.elapsed() > HELP {
-                for until in wanted.positions() {
-                    if !self.admitted.borrow().includes(until) && self.follower.seen().borrow().includes(until) {
-                        self.step(partition(until), until).await?;
-                    }
-                }
+                let (known, seen) = (self.admitted.borrow().clone(), self.follower.seen().borrow().clone());
+                let mut missing: Vec<Position> = wanted.positions().collect();
+                missing.retain(|until| !known.includes(*until) && seen.includes(*until));
+                self.step(&missing).await?;
             }
             if tokio::time::timeout(LOOK, admitted.wait_for(|admitted| admitted.reaches(wanted))).await.is_err() {
                 self.refresh().await?;
@@ -195,32 +199,67 @@ impl Admission {
         });
     }
 
-    /// Admits the next events of a partition, up to `until` at most, unless another node does at the same time.
-    async fn step(&self, partition: u16, until: Position) -> Result<(), LogError> {
+    /// Admits the next events of some partitions, each up to a position, unless another node does at the same time.
+    async fn step(&self, goals: &[Position]) -> Result<(), LogError> {
         let begun = Instant::now();
-        let after = self.admitted.borrow().of(partition);
-        let (range, _) = self.follower.read(after, until, BATCH, BATCH_BYTES).await?;
-        let mut transaction = self.pool.begin().await?;
-        let row = sqlx::query("SELECT place FROM partitions WHERE partition = $1 FOR UPDATE")
-            .bind(partition.cast_signed())
-            .fetch_one(&mut *transaction)
-            .await?;
-        if row.try_get::<i64, _>(0)?.cast_unsigned() != place(after) {
-            transaction.rollback().await?;
-            return self.refresh().await;
+        let admitted = self.admitted.borrow().clone();
+        let mut ranges = Vec::with_capacity(goals.len());
+        for until in goals {
+            let after = admitted.of(partition(*until));
+            ranges.push((after, self.follower.read(after, *until, BATCH, BATCH_BYTES).await?.0));
         }
-        let refused = self.store(&mut transaction, &range.events).await?;
-        sqlx::query("UPDATE partitions SET place = $1, events = events + $2 WHERE partition = $3")
-            .bind(place(range.reached).cast_signed())
-            .bind(i64::try_from(range.events.len() - refused.len()).unwrap_or(0))
-            .bind(partition.cast_signed())
-            .execute(&mut *transaction)
-            .await?;
+        let mut transaction = self.pool.begin().await?;
+        // Always in the same order, so that no two nodes wait for each other.
+        let rows = sqlx::query(
+            "SELECT partition, place FROM partitions WHERE partition = ANY($1) ORDER BY partition FOR UPDATE",
+        )
+        .bind(goals.iter().map(|until| partition(*until).cast_signed()).collect::<Vec<_>>())
+        .fetch_all(&mut *transaction)
+        .await?;
+        let mut actual = Frontier::start(admitted.partitions());
+        for row in rows {
+            actual.advance(position(
+                row.try_get::<i16, _>(0)?.cast_unsigned(),
+                row.try_get::<i64, _>(1)?.cast_unsigned(),
+            ));
+        }
+        let wanted = ranges.len();
+        ranges.retain(|(after, _)| actual.of(partition(*after)) == *after);
+        let overtaken = ranges.len() < wanted;
+        let (refused, ranges) = self.admit(&mut transaction, ranges).await?;
         transaction.commit().await?;
         metrics::histogram!("chancery_log_admission_seconds").record(begun.elapsed().as_secs_f64());
         metrics::counter!("chancery_log_refused_events_total").increment(refused.len() as u64);
-        self.advance(range.reached, refused.into_iter());
-        Ok(())
+        self.refused.write().unwrap_or_else(PoisonError::into_inner).extend(refused);
+        ranges.into_iter().for_each(|reached| self.advance(reached, std::iter::empty()));
+        if overtaken { self.refresh().await } else { Ok(()) }
+    }
+
+    /// Stores what is admitted of ranges, and how far they reach; returns the refused places and the reached ones.
+    async fn admit(
+        &self,
+        connection: &mut PgConnection,
+        ranges: Vec<(Position, Range)>,
+    ) -> Result<(Vec<Position>, Vec<Position>), LogError> {
+        let reached: Vec<Position> = ranges.iter().map(|(_, range)| range.reached).collect();
+        let events: Vec<Arrived> = ranges.into_iter().flat_map(|(_, range)| range.events).collect();
+        let refused = self.store(&mut *connection, &events).await?;
+        let refusals: BTreeSet<Position> = refused.iter().copied().collect();
+        let admitted = events.iter().filter(|event| !refusals.contains(&event.position));
+        let mut counts: HashMap<u16, i64> = HashMap::new();
+        admitted.for_each(|event| *counts.entry(partition(event.position)).or_default() += 1);
+        let numbers = reached.iter().map(|reached| partition(*reached));
+        sqlx::query(
+            "UPDATE partitions p SET place = r.place, events = p.events + r.events
+             FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS r (partition, place, events)
+             WHERE p.partition = r.partition",
+        )
+        .bind(numbers.clone().map(u16::cast_signed).collect::<Vec<_>>())
+        .bind(reached.iter().map(|reached| place(*reached).cast_signed()).collect::<Vec<_>>())
+        .bind(numbers.map(|number| counts.get(&number).copied().unwrap_or(0)).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+        Ok((refused, reached))
     }
 
     /// Stores identities; returns the places of those that were taken.
