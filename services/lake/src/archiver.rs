@@ -180,7 +180,8 @@ fn file_name(spans: &[Span]) -> String {
     format!("{first:020}-{last:020}-{}", uuid::Uuid::now_v7())
 }
 
-/// When the first of these events was recorded: `recorded_at` never decreases along a partition.
+/// When the first of these events was recorded: `recorded_at` does not decrease along a partition, but for what the
+/// clocks of nodes differ.
 pub(crate) fn oldest_recorded(chunks: &[Chunk]) -> Option<i64> {
     use arrow::array::AsArray;
     use arrow::datatypes::TimestampMicrosecondType;

@@ -16,9 +16,9 @@ pub enum Role {
     Projector,
     /// Writes events to the lake.
     Archiver,
-    /// Seals partitions into a tree.
+    /// Will seal partitions into a tree; nothing yet.
     Sealer,
-    /// Delivers events to sinks.
+    /// Will deliver events to sinks; nothing yet.
     Exporter,
     /// Publishes decisions.
     Relay,
