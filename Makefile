@@ -18,7 +18,8 @@ cluster: build ## three nodes on Kafka, PostgreSQL and an object store, behind a
 test: ## everything: unit, property and end-to-end tests on the real binary and real peers
 	sh .ci/packages build test
 	cargo build $(CARGO_FLAGS) --workspace
-	cargo test $(CARGO_FLAGS) --workspace
+	cargo test $(CARGO_FLAGS) --workspace -- --skip chaos::
+	cargo test $(CARGO_FLAGS) --workspace --test e2e -- chaos::
 
 chaos: ## CHAOS_ROUNDS rounds of every fault on a cluster under load, and what its clients saw of each
 	sh .ci/packages build test

@@ -152,7 +152,10 @@ impl From<LakeError> for ApiError {
             LakeError::Invalid(reason) => Self::bad_request(reason),
             LakeError::TimedOut(_) | LakeError::Memory => Self::Unprocessable(error.to_string()),
             LakeError::Unavailable(_) => Self::Unavailable(error.to_string()),
-            LakeError::Storage(cause) => Self::Internal(cause),
+            LakeError::Storage(cause) => {
+                tracing::error!(cause, "the lake's storage failed");
+                Self::Unavailable("the lake's files cannot be read now".to_owned())
+            }
         }
     }
 }

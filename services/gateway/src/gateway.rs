@@ -113,7 +113,11 @@ impl Gateway {
         }
         let check = async {
             match self.log.cluster() {
-                Some(cluster) => cluster.check().await.map_err(|error| error.to_string()),
+                Some(cluster) => {
+                    // Others fold, too: how far is known from the database alone.
+                    self.state.look().await.map_err(|error| error.to_string())?;
+                    cluster.check().await.map_err(|error| error.to_string())
+                }
                 None => self.state.check().await.map_err(|error| error.to_string()),
             }
         };

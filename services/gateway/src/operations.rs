@@ -35,12 +35,15 @@ pub(crate) async fn healthz() -> HttpResponse {
 /// behind the log.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200), (status = 503)))]
 pub(crate) async fn readyz(gateway: web::Data<Gateway>) -> HttpResponse {
+    let checked = gateway.check().await;
     let (heads, applied) = (gateway.log.heads(), gateway.state.applied());
     let lag = heads.ahead_of(&applied);
-    let reason = match gateway.check().await {
+    // In a cluster all nodes share the lag: taking them all away would help nobody.
+    let alone = gateway.log.cluster().is_none();
+    let reason = match checked {
         _ if gateway.draining.is_cancelled() => Some("it is stopping".to_owned()),
         Err(error) => Some(error.to_string()),
-        Ok(()) if lag > READY_LAG => Some("the state is far behind the log".to_owned()),
+        Ok(()) if alone && lag > READY_LAG => Some("the state is far behind the log".to_owned()),
         Ok(()) => None,
     };
     let watermark = gateway.lake.status().watermark;

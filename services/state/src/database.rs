@@ -2,6 +2,7 @@
 //! statements.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -27,7 +28,12 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 11] = [
 ];
 
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");
-static ON_POSTGRES: Migrator = sqlx::migrate!("../../migrations/state/postgres");
+/// Nodes of this version start also where a newer one has migrated: migrations only add what older ones can ignore.
+static ON_POSTGRES: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("../../migrations/state/postgres");
+    migrations.set_ignore_missing(true);
+    migrations
+});
 
 /// Longest to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -68,7 +74,7 @@ impl Database {
             self.administer(format!("BEGIN; {lock}; CREATE SCHEMA IF NOT EXISTS {schema}; COMMIT")).await?;
         }
         let pool = self.connect().await?;
-        let migrations = if self.is_postgres() { &ON_POSTGRES } else { &ON_SQLITE };
+        let migrations = if self.is_postgres() { &*ON_POSTGRES } else { &ON_SQLITE };
         migrations.run(&pool).await?;
         Ok(pool)
     }

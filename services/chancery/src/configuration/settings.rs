@@ -129,7 +129,7 @@ pub(crate) const SETTINGS: [Setting; 41] = [
         "kafka.bootstrap_servers",
         Kind::Text,
         "",
-        "Apache Kafka brokers `host:port,…` that other producers' CloudEvents are taken from; none without",
+        "Apache Kafka brokers `host:port,…`: of the log of a cluster, and of the topic that other producers send to",
     ),
     setting("kafka.ingest_topic", Kind::Text, "chancery.ingest", "Topic of those CloudEvents, made if missing"),
     setting(

@@ -1,5 +1,6 @@
 //! The PostgreSQL database beside the topic.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -9,7 +10,12 @@ use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
 use super::options::KafkaLogOptions;
 use crate::LogError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/log");
+/// Nodes of this version start also where a newer one has migrated: migrations only add what older ones can ignore.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("../../migrations/log");
+    migrations.set_ignore_missing(true);
+    migrations
+});
 
 /// Longest to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(3);
