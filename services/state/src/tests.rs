@@ -215,6 +215,19 @@ async fn lists_page_by_id_and_show_times_and_roles() {
 }
 
 #[tokio::test]
+async fn a_node_starts_where_a_newer_one_has_migrated() {
+    let (directory, engines) = (TempDir::new().unwrap(), Engines::start());
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    let [_, database] = engines.databases("state");
+    let state = open(&log, &database).await;
+    let later = "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time)
+                 VALUES (9999, 'of a newer version', now(), TRUE, '', 0)";
+    sqlx::query(later).execute(&state.pool).await.unwrap();
+    state.close().await;
+    open(&log, &database).await.close().await;
+}
+
+#[tokio::test]
 async fn folding_goes_on_after_the_database_crashed() {
     let (directory, mut engines) = (TempDir::new().unwrap(), Engines::start());
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();

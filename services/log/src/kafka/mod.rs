@@ -54,6 +54,9 @@ use relay::Relay;
 
 /// How long a decision may take to be published and admitted before the caller is told to look again.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a decision is stored again, and how long it waits for it the first time.
+const ATTEMPTS: u32 = 4;
+const AGAIN: Duration = Duration::from_millis(50);
 /// How long work that only one node may do stays with the node that did it last.
 const LEAD: Duration = Duration::from_secs(90);
 
@@ -165,8 +168,7 @@ impl Cluster {
     }
 
     pub(crate) async fn append_expecting(&self, event: Sealed, expected: u64) -> Result<Appended, LogError> {
-        let now = (self.0.options.clock)();
-        let stream_version = match outbox::store(&self.0.pool, &event, expected, now).await? {
+        let stream_version = match self.store(&event, expected).await? {
             Put::Stored(version) => version,
             Put::Refused(outcome) => return Ok(outcome),
         };
@@ -175,6 +177,21 @@ impl Cluster {
         reached.advance(position);
         self.0.admission.reach(&reached).await?;
         Ok(Appended::Created { position, stream_version })
+    }
+
+    /// Stores a decision; again if PostgreSQL went away, or the transaction met another.
+    async fn store(&self, event: &Sealed, expected: u64) -> Result<Put, LogError> {
+        let now = (self.0.options.clock)();
+        for attempt in 1..ATTEMPTS {
+            match outbox::store(&self.0.pool, event, expected, now).await {
+                Err(LogError::Unavailable(reason)) => {
+                    tracing::debug!(reason, attempt, "storing a decision again");
+                    tokio::time::sleep(AGAIN * attempt).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        outbox::store(&self.0.pool, event, expected, now).await
     }
 
     /// Waits until a decision is published and admitted.

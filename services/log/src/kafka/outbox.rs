@@ -56,6 +56,12 @@ pub(crate) async fn put(
             Appended::Conflict { position }
         }));
     }
+    let (identity, content, _) = fingerprint.uuids();
+    // It may have been stored by an attempt of which nothing was heard any more.
+    let stored = sqlx::query("SELECT id FROM outbox WHERE identity = $1").bind(identity);
+    if stored.fetch_optional(&mut *connection).await?.is_some() {
+        return Ok(Put::Stored(actual));
+    }
     if expected.is_some_and(|expected| expected != actual) {
         return Ok(Put::Refused(Appended::WrongVersion { actual }));
     }
@@ -65,7 +71,6 @@ pub(crate) async fn put(
         .bind(stream)
         .execute(&mut *connection)
         .await?;
-    let (identity, content, _) = fingerprint.uuids();
     let key = event.stream_name().to_owned();
     let bytes = String::from_utf8(event.clone().stamp(now, version));
     sqlx::query("INSERT INTO outbox (stream, identity, content, event) VALUES ($1, $2, $3, $4)")
