@@ -130,7 +130,7 @@ impl Shape {
     /// The same through the balancer. It takes nodes out whose state is far behind: then there is nothing to measure.
     async fn balanced(self, report: &mut Report, cluster: &Cluster, batches: &[String], projected: f64) {
         let behind = projected.is_nan();
-        let seconds = if behind { f64::NAN } else { offer(&[cluster.url.clone()], batches).await };
+        let seconds = if behind { f64::NAN } else { offer(std::slice::from_ref(&cluster.url), batches).await };
         self.row(report, "balanced", (batches.len() * BATCH) as f64 / seconds);
     }
 

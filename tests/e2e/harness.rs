@@ -83,7 +83,7 @@ async fn every_listener_of_the_broker_takes_a_message_also_after_a_kill() {
     send(&kafka, KafkaAccess::ScramTls).await;
     kafka.pause();
     let resumed = Instant::now() + Duration::from_secs(2);
-    let sent = async {
+    let sending = async {
         send(&kafka, KafkaAccess::Open).await;
         Instant::now()
     };
@@ -91,8 +91,8 @@ async fn every_listener_of_the_broker_takes_a_message_also_after_a_kill() {
         tokio::time::sleep_until(resumed.into()).await;
         kafka.resume();
     };
-    let (sent, ()) = tokio::join!(sent, resume);
-    assert!(sent >= resumed);
+    let (arrived, ()) = tokio::join!(sending, resume);
+    assert!(arrived >= resumed);
 }
 
 /// Servers that share nothing, behind a balancer.

@@ -157,9 +157,9 @@ impl ClusterPlan {
         let (launches, homes): (Vec<Launch>, Vec<Home>) = self.nodes.iter().enumerate().map(launch).unzip();
         // All at once: they find each other.
         let nodes: Vec<Server> = launches.into_iter().map(Server::begin).collect();
-        let balanced = nodes.iter().zip(&self.nodes).filter(|(_, plan)| plan.balanced);
-        let balanced: Vec<String> = balanced.map(|(node, _)| node.socket()).collect();
-        let balancer = Balancer::start_on(self.loopback(), self.home("balancer", 0), &balanced);
+        let behind = nodes.iter().zip(&self.nodes).filter(|(_, plan)| plan.balanced);
+        let sockets: Vec<String> = behind.map(|(node, _)| node.socket()).collect();
+        let balancer = Balancer::start_on(self.loopback(), self.home("balancer", 0), &sockets);
         let api = Api::new(balancer.url());
         let mut cluster = Cluster { _balancer: balancer, nodes, kafka, postgres, s3, network, _homes: homes, api };
         cluster.ready().await;

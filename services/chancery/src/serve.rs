@@ -105,7 +105,7 @@ pub(crate) async fn open_log(configuration: &Configuration, roles: BTreeSet<Role
             let options = LogOptions { queue_events: configuration.queue_events, ..LogOptions::default() };
             Log::open(&configuration.data_directory.join("log"), options).await
         }
-        LogEngine::Kafka(options) => Log::open_kafka(KafkaLogOptions { roles, ..options.clone() }).await,
+        LogEngine::Kafka(options) => Log::open_kafka(KafkaLogOptions { roles, ..(**options).clone() }).await,
     };
     opened.doing("opening the log")
 }

@@ -89,9 +89,10 @@ pub type Assignment = watch::Receiver<Vec<u16>>;
 #[derive(Debug, Clone)]
 pub struct Log(Engine);
 
+/// What the log in Kafka does is boxed where it is waited for: it is large, and would make everyone's futures so.
 #[derive(Debug, Clone)]
 enum Engine {
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
     Kafka(Cluster),
 }
 
@@ -101,12 +102,12 @@ impl Log {
 
     /// Opens or creates the embedded log in `directory` and brings its index up to the journal's head.
     pub async fn open(directory: &Path, options: LogOptions) -> Result<Self, LogError> {
-        Ok(Self(Engine::Embedded(Embedded::open(directory, options).await?)))
+        Ok(Self(Engine::Embedded(Box::new(Embedded::open(directory, options).await?))))
     }
 
     /// Opens the log in Kafka, making what is missing; refuses a topic that could lose events.
     pub async fn open_kafka(options: KafkaLogOptions) -> Result<Self, LogError> {
-        Ok(Self(Engine::Kafka(Cluster::open(options).await?)))
+        Ok(Self(Engine::Kafka(Box::pin(Cluster::open(options)).await?)))
     }
 
     /// What only a log in Kafka has: nodes, leases, the outbox.
@@ -124,7 +125,7 @@ impl Log {
     pub async fn append(&self, events: Vec<Sealed>) -> Result<Vec<Appended>, LogError> {
         match &self.0 {
             Engine::Embedded(log) => log.append(events).await,
-            Engine::Kafka(log) => log.append(events).await,
+            Engine::Kafka(log) => Box::pin(log.append(events)).await,
         }
     }
 
@@ -132,7 +133,7 @@ impl Log {
     pub async fn append_expecting(&self, event: Sealed, stream_version: u64) -> Result<Appended, LogError> {
         match &self.0 {
             Engine::Embedded(log) => log.append_expecting(event, stream_version).await,
-            Engine::Kafka(log) => log.append_expecting(event, stream_version).await,
+            Engine::Kafka(log) => Box::pin(log.append_expecting(event, stream_version)).await,
         }
     }
 
@@ -156,7 +157,7 @@ impl Log {
     pub async fn barrier(&self) -> Result<Frontier, LogError> {
         match &self.0 {
             Engine::Embedded(log) => Ok(Frontier::single(log.head())),
-            Engine::Kafka(log) => log.barrier().await,
+            Engine::Kafka(log) => Box::pin(log.barrier()).await,
         }
     }
 
@@ -182,7 +183,7 @@ impl Log {
     pub async fn read(&self, after: Position, max_events: usize) -> Result<Page, LogError> {
         match &self.0 {
             Engine::Embedded(log) => log.read(after, max_events).await,
-            Engine::Kafka(log) => log.read(after, max_events).await,
+            Engine::Kafka(log) => Box::pin(log.read(after, max_events)).await,
         }
     }
 
@@ -199,7 +200,7 @@ impl Log {
     pub async fn leads(&self, work: &'static str) -> Result<bool, LogError> {
         match &self.0 {
             Engine::Embedded(_) => Ok(true),
-            Engine::Kafka(log) => log.leads(work).await,
+            Engine::Kafka(log) => Box::pin(log.leads(work)).await,
         }
     }
 
@@ -207,7 +208,7 @@ impl Log {
     pub async fn close(&self) {
         match &self.0 {
             Engine::Embedded(log) => log.close().await,
-            Engine::Kafka(log) => log.close().await,
+            Engine::Kafka(log) => Box::pin(log.close()).await,
         }
     }
 }

@@ -169,8 +169,9 @@ pub(super) fn each_once_and_in_order(log: &[Found], sent: &HashMap<String, bool>
         }
     }
     let acknowledged = sent.iter().filter(|(_, acknowledged)| **acknowledged).map(|(id, _)| id.as_str());
-    let lost: Vec<&str> = acknowledged.filter(|id| !there.contains(id)).collect();
-    assert!(lost.is_empty(), "{} acknowledged events are lost, such as {:?}", lost.len(), &lost[..lost.len().min(10)]);
+    let missing: Vec<&str> = acknowledged.filter(|id| !there.contains(id)).collect();
+    let some = &missing[..missing.len().min(10)];
+    assert!(missing.is_empty(), "{} acknowledged events are lost, such as {some:?}", missing.len());
 }
 
 /// No token was revoked twice, and nobody was told so in error.

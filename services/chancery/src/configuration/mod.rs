@@ -25,7 +25,7 @@ pub(crate) enum LogEngine {
     /// In the data directory.
     Sqlite,
     /// In Kafka.
-    Kafka(KafkaLogOptions),
+    Kafka(Box<KafkaLogOptions>),
 }
 
 /// The effective values, typed.
@@ -59,15 +59,7 @@ pub(crate) struct Configuration {
 impl Loaded {
     /// The typed values.
     pub(crate) fn configuration(&self) -> Configuration {
-        let number = |key| match self.value(key) {
-            Some(Value::Integer(number)) => usize::try_from(*number).unwrap_or(usize::MAX),
-            _ => 0,
-        };
-        let text = |key| match self.value(key) {
-            Some(Value::Text(text)) => text.clone(),
-            _ => String::new(),
-        };
-        let optional = |key| Some(text(key)).filter(|text| !text.is_empty());
+        let (number, text, optional) = (|key| self.number(key), |key| self.text(key), |key| self.optional(key));
         let data_directory = PathBuf::from(text("data.directory"));
         let database = match optional("state.postgres") {
             Some(url) => Database::Postgres {
@@ -77,40 +69,11 @@ impl Loaded {
             },
             None => Database::Sqlite(data_directory.join("state.db")),
         };
-        let access = self.kafka_access();
-        let brokers = optional("kafka.bootstrap_servers");
-        let kafka = brokers.clone().filter(|_| !text("kafka.ingest_topic").is_empty()).map(|brokers| Kafka {
-            brokers,
-            topic: text("kafka.ingest_topic"),
-            dead_letters: text("kafka.dead_letter_topic"),
-            group: text("kafka.group"),
-            access: access.clone(),
-        });
+        let node = optional("node.name").unwrap_or_else(host_name);
         let roles = text("node.roles");
         let roles: BTreeSet<Role> = roles.split(',').filter_map(|role| Role::from_name(role.trim())).collect();
-        let node = optional("node.name").unwrap_or_else(host_name);
         let log = match text("log.engine").as_str() {
-            "kafka" => LogEngine::Kafka(KafkaLogOptions {
-                connection: access
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .chain(brokers.map(|brokers| ("bootstrap.servers".to_owned(), brokers)))
-                    .collect(),
-                topic: text("log.topic"),
-                partitions: u16::try_from(number("log.partitions")).unwrap_or(1),
-                replication: u16::try_from(number("log.replication")).unwrap_or(0),
-                group: text("kafka.group"),
-                postgres: text("state.postgres"),
-                schema: format!("{}_log", text("state.schema")),
-                connections: u32::try_from(number("state.connections")).unwrap_or(u32::MAX),
-                node: node.clone(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                address: text("server.address"),
-                roles: roles.clone(),
-                queue_events: number("log.queue_events"),
-                session_timeout: Duration::from_secs(number("log.session_seconds") as u64),
-                ..KafkaLogOptions::default()
-            }),
+            "kafka" => LogEngine::Kafka(Box::new(self.kafka_log(node.clone(), roles.clone()))),
             _ => LogEngine::Sqlite,
         };
         let lake = match optional("lake.url") {
@@ -129,7 +92,7 @@ impl Loaded {
             max_batch_events: number("server.max_batch_events"),
             data_directory,
             database,
-            kafka,
+            kafka: self.inbound(),
             queue_events: number("log.queue_events"),
             drain: Duration::from_secs(number("server.drain_seconds") as u64),
             trusted_proxies: settings::networks(&text("server.trusted_proxies")).unwrap_or_default(),
@@ -152,12 +115,63 @@ impl Loaded {
 }
 
 impl Loaded {
-    /// How to get into Kafka, as librdkafka calls it.
-    fn kafka_access(&self) -> Vec<(&'static str, String)> {
-        let text = |key| match self.value(key) {
+    fn number(&self, key: &str) -> usize {
+        match self.value(key) {
+            Some(Value::Integer(number)) => usize::try_from(*number).unwrap_or(usize::MAX),
+            _ => 0,
+        }
+    }
+
+    fn text(&self, key: &str) -> String {
+        match self.value(key) {
             Some(Value::Text(text)) => text.clone(),
             _ => String::new(),
-        };
+        }
+    }
+
+    fn optional(&self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    /// The topic that other producers send to, if there is one.
+    fn inbound(&self) -> Option<Kafka> {
+        let topic = self.optional("kafka.ingest_topic")?;
+        Some(Kafka {
+            brokers: self.optional("kafka.bootstrap_servers")?,
+            topic,
+            dead_letters: self.text("kafka.dead_letter_topic"),
+            group: self.text("kafka.group"),
+            access: self.kafka_access(),
+        })
+    }
+
+    /// The log in Kafka, for this node.
+    fn kafka_log(&self, node: String, roles: BTreeSet<Role>) -> KafkaLogOptions {
+        let small = |key| u16::try_from(self.number(key)).unwrap_or(u16::MAX);
+        let access = self.kafka_access().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let brokers = self.optional("kafka.bootstrap_servers");
+        KafkaLogOptions {
+            connection: access.chain(brokers.map(|brokers| ("bootstrap.servers".to_owned(), brokers))).collect(),
+            topic: self.text("log.topic"),
+            partitions: small("log.partitions"),
+            replication: small("log.replication"),
+            group: self.text("kafka.group"),
+            postgres: self.text("state.postgres"),
+            schema: format!("{}_log", self.text("state.schema")),
+            connections: u32::try_from(self.number("state.connections")).unwrap_or(u32::MAX),
+            node,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            address: self.text("server.address"),
+            roles,
+            queue_events: self.number("log.queue_events"),
+            session_timeout: Duration::from_secs(self.number("log.session_seconds") as u64),
+            ..KafkaLogOptions::default()
+        }
+    }
+
+    /// How to get into Kafka, as librdkafka calls it.
+    fn kafka_access(&self) -> Vec<(&'static str, String)> {
+        let text = |key| self.text(key);
         let protocol = text("kafka.security_protocol");
         let mut access = vec![("security.protocol", protocol.clone())];
         access

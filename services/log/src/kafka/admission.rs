@@ -231,7 +231,9 @@ impl Admission {
         metrics::histogram!("chancery_log_admission_seconds").record(begun.elapsed().as_secs_f64());
         metrics::counter!("chancery_log_refused_events_total").increment(refused.len() as u64);
         self.refused.write().unwrap_or_else(PoisonError::into_inner).extend(refused);
-        ranges.into_iter().for_each(|reached| self.advance(reached, std::iter::empty()));
+        for reached in ranges {
+            self.advance(reached, std::iter::empty());
+        }
         if overtaken { self.refresh().await } else { Ok(()) }
     }
 
@@ -311,7 +313,7 @@ impl Admission {
                 .bind(conflict)
                 .execute(&mut *connection)
                 .await?;
-            if conflict && let Some(record) = self.record(event, original.position)? {
+            if conflict && let Some(record) = record(event, original.position)? {
                 outbox::put(connection, &record, None, (self.clock)()).await?;
             }
         }
@@ -324,17 +326,6 @@ impl Admission {
         let (range, _) = self.follower.read(original.position - 1, original.position, 1, usize::MAX).await?;
         let stored = range.events.first().and_then(|stored| serde_json::from_str::<Event>(&stored.bytes).ok());
         Ok(stored.and_then(|stored| timeless_digest(&stored).ok()).is_some_and(|stored| stored == timeless))
-    }
-
-    /// The event on record about a contradiction. Admitting it again would make the same one.
-    fn record(&self, refused: &Arrived, original: Position) -> Result<Option<Sealed>, LogError> {
-        let Ok(event) = serde_json::from_str::<Event>(&refused.bytes) else { return Ok(None) };
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, &refused.position.to_be_bytes()).to_string();
-        let actor = Actor { id: "chancery".to_owned(), kind: ActorKind::System, ..Actor::default() };
-        let resource = Resource::new("event", &event.id);
-        let record = Event::new("audit.event.rejected", id, OWN_SOURCE, event.recorded_at, actor, resource);
-        let sealed = Sealed::new(&rejection(record, &event, original));
-        sealed.map(Some).map_err(|error| LogError::Storage(error.to_string()))
     }
 
     /// Refused places in a range that was still in memory.
@@ -356,4 +347,15 @@ impl Admission {
             .await?;
         rows.iter().map(|row| Ok(row.try_get::<i64, _>(0)?.cast_unsigned())).collect()
     }
+}
+
+/// The event on record about a contradiction. Admitting it again would make the same one.
+fn record(refused: &Arrived, original: Position) -> Result<Option<Sealed>, LogError> {
+    let Ok(event) = serde_json::from_str::<Event>(&refused.bytes) else { return Ok(None) };
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, &refused.position.to_be_bytes()).to_string();
+    let actor = Actor { id: "chancery".to_owned(), kind: ActorKind::System, ..Actor::default() };
+    let resource = Resource::new("event", &event.id);
+    let record = Event::new("audit.event.rejected", id, OWN_SOURCE, event.recorded_at, actor, resource);
+    let sealed = Sealed::new(&rejection(record, &event, original));
+    sealed.map(Some).map_err(|error| LogError::Storage(error.to_string()))
 }

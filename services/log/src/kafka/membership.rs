@@ -6,9 +6,11 @@
 //!
 //! [follower]: super::follower
 
+use std::time::Duration;
+
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use std::time::Duration;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +26,7 @@ impl ClientContext for Member {}
 impl ConsumerContext for Member {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(revoked) = rebalance {
-            let revoked: Vec<i32> = revoked.elements().iter().map(|element| element.partition()).collect();
+            let revoked: Vec<i32> = revoked.elements().iter().map(TopicPartitionListElem::partition).collect();
             self.assigned.send_modify(|assigned| assigned.retain(|p| !revoked.contains(&i32::from(*p))));
         }
     }

@@ -102,7 +102,7 @@ impl Nodes {
     async fn beat(&self) -> Result<(), LogError> {
         let roles: Vec<&str> = self.options.roles.iter().map(|role| role.as_str()).collect();
         let partitions = self.assignments.iter().map(|(role, assigned)| (role.as_str(), assigned.borrow().clone()));
-        let partitions = serde_json::Value::from_iter(partitions).to_string();
+        let partitions = partitions.collect::<serde_json::Value>().to_string();
         let mut transaction = self.pool.begin().await?;
         let before = sqlx::query("SELECT instance, status FROM nodes WHERE name = $1 FOR UPDATE")
             .bind(&self.options.node)
