@@ -7,7 +7,7 @@ use chancery_domain::tokens::TokenRefusal;
 use chancery_filter::FilterError;
 use chancery_lake::LakeError;
 use chancery_log::LogError;
-use chancery_state::{DecisionError, StateError};
+use chancery_state::{DecisionError, StateError, TokenError};
 use serde_json::{Map, Value, json};
 
 /// Prefix of the problem types; each is documented at its address.
@@ -179,13 +179,21 @@ impl From<StateError> for ApiError {
 impl From<DecisionError> for ApiError {
     fn from(error: DecisionError) -> Self {
         match error {
-            DecisionError::Refused(TokenRefusal::Unknown) => Self::NotFound("there is no such token".to_owned()),
-            DecisionError::Refused(TokenRefusal::Revoked) => Self::Conflict("the token is revoked already".to_owned()),
-            DecisionError::Refused(refusal) => Self::bad_request(refusal.to_string()),
             DecisionError::State(error) => error.into(),
             DecisionError::Log(error) => error.into(),
             DecisionError::Contended => Self::Conflict(error.to_string()),
             DecisionError::Event(error) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Refused(TokenRefusal::Unknown) => Self::NotFound("there is no such token".to_owned()),
+            TokenError::Refused(TokenRefusal::Revoked) => Self::Conflict("the token is revoked already".to_owned()),
+            TokenError::Refused(refusal) => Self::bad_request(refusal.to_string()),
+            TokenError::Decision(error) => error.into(),
         }
     }
 }

@@ -227,7 +227,7 @@ async fn append(
                     let reason = "another event has this source and id";
                     rejected(index, id, Some(position), Violation::new("/id", reason))
                 }
-                Some(Appended::WrongVersion { .. }) | None => {
+                None => {
                     return Err(ApiError::Internal("the log answered for fewer events than it was given".to_owned()));
                 }
             },

@@ -11,7 +11,7 @@ use crate::embedded::Embedded;
 use crate::kafka::{Cluster, KafkaLogOptions, Role};
 use crate::position::partition;
 use crate::recent::Held;
-use crate::{Frontier, LogError, LogOptions, Position};
+use crate::{Decided, Frontier, Keys, LogError, LogOptions, Position, Ticket};
 
 /// Where time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -75,11 +75,6 @@ pub enum Appended {
         /// Where the other stands.
         position: Position,
     },
-    /// The stream has moved; this one was not appended.
-    WrongVersion {
-        /// The stream's version.
-        actual: u64,
-    },
 }
 
 /// The partitions that this process has to work on, as they come and go.
@@ -129,11 +124,21 @@ impl Log {
         }
     }
 
-    /// Appends one event if its stream stands at `stream_version` (0: the stream must not exist).
-    pub async fn append_expecting(&self, event: Sealed, stream_version: u64) -> Result<Appended, LogError> {
+    /// Begins a decision: what is known of its keys. Whoever decides must know the log up to [`Ticket::settled`], and read
+    /// after this returned.
+    pub async fn consider(&self, keys: &Keys) -> Result<Ticket, LogError> {
         match &self.0 {
-            Engine::Embedded(log) => log.append_expecting(event, stream_version).await,
-            Engine::Kafka(log) => Box::pin(log.append_expecting(event, stream_version)).await,
+            Engine::Embedded(log) => Ok(log.consider(keys)),
+            Engine::Kafka(log) => Box::pin(log.consider(keys)).await,
+        }
+    }
+
+    /// Appends the events of a decision, all or none, unless another has touched its keys since `ticket`. They are durable
+    /// and can be read when this returns.
+    pub async fn decide(&self, events: Vec<Sealed>, ticket: &Ticket) -> Result<Decided, LogError> {
+        match &self.0 {
+            Engine::Embedded(log) => log.decide(events, ticket).await,
+            Engine::Kafka(log) => Box::pin(log.decide(events, ticket)).await,
         }
     }
 

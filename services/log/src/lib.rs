@@ -11,6 +11,9 @@
 //!   partition in order and refuses what has come before: an event is in the log when it is admitted, and what every
 //!   reader sees is the admitted sequence.
 //!
+//! A decision is appended as a whole or not at all, and only if no other decision has touched its [`Keys`] since it was
+//! begun: [`Log::consider`], then decide, then [`Log::decide`].
+//!
 //! A [`Position`] is a partition and a place in it; a [`Frontier`] is how far along every partition something is.
 //! [`consume`] drives a [`Consumer`] from its own checkpoints over the partitions that are assigned to this process;
 //! events it cannot take are parked in [`DeadLetters`] with the reason, and the rest goes on.
@@ -19,6 +22,7 @@
 //! a stream that decisions are taken on are dense from 1; the order of a stream is the order of its positions.
 
 mod consumer;
+mod decision;
 mod embedded;
 mod error;
 mod handle;
@@ -28,6 +32,7 @@ mod recent;
 mod rejection;
 
 pub use consumer::{ConsumeError, Consumer, DeadLetter, DeadLetters, consume};
+pub use decision::{Decided, Keys, Ticket};
 pub use embedded::LogOptions;
 pub use error::LogError;
 pub use handle::{Appended, Assignment, Clock, Log, Page, Recorded, system_clock};

@@ -46,6 +46,11 @@ impl<T: Held> Recent<T> {
         }
     }
 
+    /// Whether an event at this position would still be held.
+    pub(crate) fn begins_before(&self, position: Position) -> bool {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).before < position
+    }
+
     /// Events after `after` up to `until`, if they are all still held, and whether a limit left some out.
     pub(crate) fn read(
         &self,

@@ -62,12 +62,35 @@ async fn duplicates_contradictions_and_versions_are_told_apart_also_after_reopen
     let log = open(&directory).await;
     assert_eq!(log.heads(), Frontier::single(2));
     assert_eq!(log.append(vec![sealed("a", "1")]).await.unwrap(), [Appended::Duplicate { position: 1 }]);
-    assert_eq!(log.append_expecting(sealed("c", "1"), 1).await.unwrap(), Appended::WrongVersion { actual: 2 });
-    assert_eq!(
-        log.append_expecting(sealed("c", "1"), 2).await.unwrap(),
-        Appended::Created { position: 3, stream_version: 3 }
-    );
-    assert_eq!(everything(&log).await.len(), 3);
+    assert_eq!(everything(&log).await.len(), 2);
+}
+
+#[tokio::test]
+async fn of_decisions_that_share_a_key_one_is_appended_as_a_whole() {
+    let directory = TempDir::new().unwrap();
+    let log = open(&directory).await;
+    log.append(vec![sealed("a", "1")]).await.unwrap();
+    let (first, second) = (Keys::new(["user/1", "name/x"]), Keys::new(["name/x", "user/2"]));
+    let (one, two) = (log.consider(&first).await.unwrap(), log.consider(&second).await.unwrap());
+    let unrelated = log.consider(&Keys::new(["user/3"])).await.unwrap();
+    let pair = |n: u8| vec![sealed(&format!("b{n}"), "1"), sealed(&format!("c{n}"), &n.to_string())];
+    let (one, two) = tokio::join!(log.decide(pair(1), &one), log.decide(pair(2), &two));
+    assert_eq!(one.unwrap(), Decided::Appended(Frontier::single(3)));
+    assert_eq!(two.unwrap(), Decided::Moved);
+    assert_eq!(log.decide(pair(3), &unrelated).await.unwrap(), Decided::Appended(Frontier::single(5)));
+
+    // An event that is there already keeps the others of its decision out.
+    let ticket = log.consider(&second).await.unwrap();
+    assert_eq!(ticket.settled(), &Frontier::single(3));
+    assert_eq!(log.decide(vec![sealed("d", "9"), sealed("a", "1")], &ticket).await.unwrap(), Decided::Moved);
+    assert_eq!(log.decide(pair(2), &ticket).await.unwrap(), Decided::Appended(Frontier::single(7)));
+    let versions: Vec<u64> = everything(&log).await.iter().map(|event| event.stream_version).collect();
+    assert_eq!(versions, [1, 2, 3, 4, 1, 5, 1]);
+
+    // What was known before a restart says nothing after it.
+    log.close().await;
+    let log = open(&directory).await;
+    assert_eq!(log.consider(&first).await.unwrap().settled(), &Frontier::single(7));
 }
 
 #[tokio::test]

@@ -1,34 +1,40 @@
-//! Decisions: read the state, decide, append on the condition that nothing moved, see the result.
+//! Decisions: know what was decided before about the same things, decide, append if nobody else did meanwhile, see the
+//! result.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_domain::tokens::{Context, CreateToken, TokenRefusal};
 use chancery_domain::{Event, Timestamp};
 use chancery_evidence::Sealed;
-use chancery_log::{Appended, Frontier, Log, LogError, Position};
+use chancery_log::{Decided, Frontier, Keys, Log, LogError};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::tokens::BELIEVED;
-use crate::{State, StateError};
+use crate::{State, StateError, queries};
 
-/// How often a decision is taken again because its stream moved meanwhile.
-const ATTEMPTS: usize = 8;
+/// How often a decision is taken again because another node has decided about the same meanwhile.
+const ATTEMPTS: u32 = 12;
+/// Longest pause before the second attempt; it grows with each.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a decision waits for a projector elsewhere before it folds itself.
 const UNHELPED: Duration = Duration::from_millis(700);
 
-/// Why a command had no effect.
+/// Decisions of this process about the same wait for each other here, in the order they came; keys share queues.
+const QUEUES: usize = 4096;
+
+/// Why a decision could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum DecisionError {
-    /// The rules refuse it.
-    #[error(transparent)]
-    Refused(#[from] TokenRefusal),
     /// State could not be read.
     #[error(transparent)]
     State(#[from] StateError),
     /// The log could not take it.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The stream kept moving.
+    /// Others kept deciding about the same.
     #[error("too many others change the same thing; try again")]
     Contended,
     /// The event cannot be sealed.
@@ -36,39 +42,101 @@ pub enum DecisionError {
     Event(#[from] chancery_evidence::EvidenceError),
 }
 
+/// Why a command about a token had no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The rules refuse it.
+    #[error(transparent)]
+    Refused(#[from] TokenRefusal),
+    /// It could not be decided.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+}
+
 /// Takes decisions on a log and its state.
 #[derive(Debug, Clone)]
 pub struct Decisions {
     log: Log,
     state: State,
+    queues: Arc<Vec<Arc<Mutex<()>>>>,
 }
 
 impl Decisions {
     /// Decisions on `log`, judged by `state`, which a [`crate::Projector`] must be folding.
     pub fn new(log: Log, state: State) -> Self {
-        Self { log, state }
+        Self { log, state, queues: Arc::new((0..QUEUES).map(|_| Arc::default()).collect()) }
+    }
+
+    /// Takes a decision. `decide` reads the state, which contains every earlier decision that shares a key, and returns
+    /// the events to append, all or none, and what to tell the caller; it is asked again when another decision about a
+    /// key came first. The state contains the events when this returns.
+    pub async fn decide<T, E: From<DecisionError>>(
+        &self,
+        keys: &[String],
+        decide: impl AsyncFn() -> Result<(Vec<Event>, T), E>,
+    ) -> Result<T, E> {
+        let names = Keys::new(keys.iter().map(String::as_str));
+        let _turn = self.turn(&names).await;
+        for attempt in 0..ATTEMPTS {
+            let ticket = self.log.consider(&names).await.map_err(DecisionError::from)?;
+            self.settle(ticket.settled()).await.map_err(DecisionError::from)?;
+            let (events, told) = decide().await?;
+            if events.is_empty() {
+                return Ok(told);
+            }
+            let sealed: Result<Vec<Sealed>, _> = events.iter().map(Sealed::new).collect();
+            let sealed = sealed.map_err(DecisionError::from)?;
+            if let Decided::Appended(reached) = self.log.decide(sealed, &ticket).await.map_err(DecisionError::from)? {
+                self.settle(&reached).await.map_err(DecisionError::from)?;
+                return Ok(told);
+            }
+            // Not in step with whoever came first.
+            tokio::time::sleep(PAUSE.mul_f64(f64::from(attempt) * rand::random::<f64>())).await;
+        }
+        Err(DecisionError::Contended.into())
+    }
+
+    /// Waits for the decisions of this process about the same keys.
+    async fn turn(&self, names: &Keys) -> Vec<OwnedMutexGuard<()>> {
+        let slots: BTreeSet<usize> =
+            names.iter().map(|key| usize::from(u16::from_be_bytes([key[2], key[3]])) % QUEUES).collect();
+        let mut turns = Vec::with_capacity(slots.len());
+        for queue in slots.into_iter().filter_map(|slot| self.queues.get(slot)) {
+            turns.push(queue.clone().lock_owned().await);
+        }
+        turns
     }
 
     /// Makes a token. Its id must be new.
-    pub async fn create_token(&self, command: CreateToken, context: Context) -> Result<Position, DecisionError> {
-        let event = command.decide(context)?;
-        self.append(&event, 0).await?.ok_or(DecisionError::Contended)
+    pub async fn create_token(&self, command: CreateToken, context: Context) -> Result<(), TokenError> {
+        self.decide(&[token_key(&command.id)], async || {
+            let taken =
+                queries::find_token(&self.state.pool, &command.id).await.map_err(DecisionError::from)?.is_some();
+            if taken {
+                return Err(DecisionError::Contended.into());
+            }
+            Ok((vec![command.clone().decide(context.clone())?], ()))
+        })
+        .await
     }
 
     /// Withdraws a token; it stops working before this returns.
-    pub async fn revoke_token(&self, id: &str, context: Context) -> Result<Position, DecisionError> {
-        for _ in 0..ATTEMPTS {
-            self.settle(&self.log.barrier().await?).await?;
-            let token = self.state.versioned_token(id).await?.ok_or(TokenRefusal::Unknown)?;
-            let event = token.token.revoke(context.clone())?;
-            if let Some(position) = self.append(&event, token.stream_version).await? {
-                if self.state.shared {
-                    tokio::time::sleep(BELIEVED).await;
-                }
-                return Ok(position);
-            }
+    pub async fn revoke_token(&self, id: &str, context: Context) -> Result<(), TokenError> {
+        self.decide(&[token_key(id)], async || {
+            let found = queries::find_token(&self.state.pool, id).await.map_err(DecisionError::from)?;
+            let token = found.ok_or(TokenRefusal::Unknown)?;
+            Ok::<_, TokenError>((vec![token.revoke(context.clone())?], ()))
+        })
+        .await?;
+        self.disbelieved().await;
+        Ok(())
+    }
+
+    /// Waits until no node believes any more what it knew of tokens before.
+    pub async fn disbelieved(&self) {
+        if self.state.shared {
+            tokio::time::sleep(BELIEVED).await;
         }
-        Err(DecisionError::Contended)
     }
 
     /// Whether any token with the admin scope works at `now`.
@@ -78,7 +146,7 @@ impl Decisions {
     }
 
     /// Waits until the state contains everything up to `wanted`; folds it here if no other node does.
-    async fn settle(&self, wanted: &Frontier) -> Result<(), StateError> {
+    pub async fn settle(&self, wanted: &Frontier) -> Result<(), StateError> {
         if !self.state.shared {
             return self.state.caught_up(wanted).await;
         }
@@ -90,17 +158,8 @@ impl Decisions {
         }
         self.state.caught_up(wanted).await
     }
+}
 
-    /// Appends if the stream stands at `version`; `None` when it moved.
-    async fn append(&self, event: &Event, version: u64) -> Result<Option<Position>, DecisionError> {
-        match self.log.append_expecting(Sealed::new(event)?, version).await? {
-            Appended::Created { position, .. } | Appended::Duplicate { position } => {
-                let mut wanted = Frontier::start(self.log.partitions());
-                wanted.advance(position);
-                self.settle(&wanted).await?;
-                Ok(Some(position))
-            }
-            Appended::WrongVersion { .. } | Appended::Conflict { .. } => Ok(None),
-        }
-    }
+fn token_key(id: &str) -> String {
+    format!("token/{id}")
 }

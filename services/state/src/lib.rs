@@ -22,7 +22,7 @@ mod state;
 mod tokens;
 
 pub use database::Database;
-pub use decisions::{DecisionError, Decisions};
+pub use decisions::{DecisionError, Decisions, TokenError};
 pub use error::StateError;
 pub use projector::Projector;
 pub use queries::{ConsumerStatus, ResourceKind};

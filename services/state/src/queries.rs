@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Column, Row, ValueRef};
 
-use crate::tokens::VersionedToken;
 use crate::{State, StateError};
 
 /// What can be listed.
@@ -168,34 +167,30 @@ pub(crate) async fn move_checkpoint(
         .map(|moved| moved.rows_affected() == 1)
 }
 
-const TOKENS: &str =
-    "SELECT id, name, secret_sha256, scopes, created_at, expires_at, revoked_at, stream_version FROM tokens";
+const TOKENS: &str = "SELECT id, name, secret_sha256, scopes, created_at, expires_at, revoked_at FROM tokens";
 
-pub(crate) async fn tokens(pool: &AnyPool) -> Result<Vec<VersionedToken>, StateError> {
+pub(crate) async fn tokens(pool: &AnyPool) -> Result<Vec<Token>, StateError> {
     let rows = sqlx::query(TOKENS).fetch_all(pool).await?;
     rows.iter().map(|row| token(row).map_err(StateError::from)).collect()
 }
 
-pub(crate) async fn find_token(pool: &AnyPool, id: &str) -> Result<Option<VersionedToken>, StateError> {
+pub(crate) async fn find_token(pool: &AnyPool, id: &str) -> Result<Option<Token>, StateError> {
     let query = AssertSqlSafe(format!("{TOKENS} WHERE id = $1"));
     let row = sqlx::query(query).bind(id.to_owned()).fetch_optional(pool).await?;
     row.as_ref().map(token).transpose().map_err(StateError::from)
 }
 
-fn token(row: &AnyRow) -> Result<VersionedToken, sqlx::Error> {
+fn token(row: &AnyRow) -> Result<Token, sqlx::Error> {
     let scopes: String = row.try_get(3)?;
-    Ok(VersionedToken {
-        token: Token {
-            id: row.try_get(0)?,
-            name: row.try_get(1)?,
-            secret_sha256: row.try_get(2)?,
-            // A scope this version does not know allows nothing.
-            scopes: scopes.split(' ').filter_map(Scope::from_name).collect::<BTreeSet<_>>(),
-            created_at: time(row.try_get(4)?),
-            expires_at: row.try_get::<Option<i64>, _>(5)?.map(time),
-            revoked_at: row.try_get::<Option<i64>, _>(6)?.map(time),
-        },
-        stream_version: row.try_get::<i64, _>(7)?.cast_unsigned(),
+    Ok(Token {
+        id: row.try_get(0)?,
+        name: row.try_get(1)?,
+        secret_sha256: row.try_get(2)?,
+        // A scope this version does not know allows nothing.
+        scopes: scopes.split(' ').filter_map(Scope::from_name).collect::<BTreeSet<_>>(),
+        created_at: time(row.try_get(4)?),
+        expires_at: row.try_get::<Option<i64>, _>(5)?.map(time),
+        revoked_at: row.try_get::<Option<i64>, _>(6)?.map(time),
     })
 }
 

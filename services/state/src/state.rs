@@ -8,7 +8,7 @@ use chancery_log::{ConsumeError, DeadLetter, DeadLetters, Frontier, Log, Positio
 use sqlx::AnyPool;
 use tokio::sync::watch;
 
-use crate::tokens::{Tokens, VersionedToken};
+use crate::tokens::Tokens;
 use crate::{Database, StateError, queries};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,19 +90,14 @@ impl State {
 
     /// A token by id.
     pub async fn token(&self, id: &str) -> Result<Option<Token>, StateError> {
-        Ok(self.versioned_token(id).await?.map(|versioned| versioned.token.clone()))
+        Ok(self.tokens.find(&self.pool, id).await?.map(|token| Token::clone(&token)))
     }
 
     /// Every token, by id.
     pub async fn tokens(&self) -> Result<Vec<Token>, StateError> {
-        let mut all: Vec<Token> =
-            queries::tokens(&self.pool).await?.into_iter().map(|versioned| versioned.token).collect();
+        let mut all = queries::tokens(&self.pool).await?;
         all.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(all)
-    }
-
-    pub(crate) async fn versioned_token(&self, id: &str) -> Result<Option<Arc<VersionedToken>>, StateError> {
-        self.tokens.find(&self.pool, id).await
     }
 
     pub(crate) async fn reload_tokens(&self) -> Result<(), StateError> {

@@ -281,7 +281,10 @@ async fn of_concurrent_revocations_one_wins_and_the_token_stops_working() {
 
     decisions.create_token(create("t"), context("e0")).await.unwrap();
     assert!(decisions.has_admin(system_clock()()).await.unwrap());
-    assert!(matches!(decisions.create_token(create("t"), context("e1")).await, Err(DecisionError::Contended)));
+    assert!(matches!(
+        decisions.create_token(create("t"), context("e1")).await,
+        Err(TokenError::Decision(DecisionError::Contended))
+    ));
     let attempts = futures::future::join_all((2..10).map(|n| {
         let decisions = decisions.clone();
         async move { decisions.revoke_token("t", context(&format!("e{n}"))).await }
@@ -289,13 +292,13 @@ async fn of_concurrent_revocations_one_wins_and_the_token_stops_working() {
     .await;
     assert_eq!(attempts.iter().filter(|attempt| attempt.is_ok()).count(), 1);
     for attempt in attempts.into_iter().filter_map(Result::err) {
-        assert!(matches!(attempt, DecisionError::Refused(TokenRefusal::Revoked)), "{attempt}");
+        assert!(matches!(attempt, TokenError::Refused(TokenRefusal::Revoked)), "{attempt}");
     }
     assert!(!decisions.has_admin(system_clock()()).await.unwrap());
     assert_eq!(log.heads(), Frontier::single(2));
     assert!(matches!(
         decisions.revoke_token("nobody", context("e99")).await,
-        Err(DecisionError::Refused(TokenRefusal::Unknown))
+        Err(TokenError::Refused(TokenRefusal::Unknown))
     ));
     cancel.cancel();
 }

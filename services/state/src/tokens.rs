@@ -13,18 +13,11 @@ use crate::{StateError, queries};
 /// so that it works nowhere any more then.
 pub(crate) const BELIEVED: Duration = Duration::from_secs(1);
 
-/// A token and the version of its stream.
-#[derive(Debug, Clone)]
-pub(crate) struct VersionedToken {
-    pub(crate) token: Token,
-    pub(crate) stream_version: u64,
-}
-
 /// The tokens in memory: all of them where this process alone folds them, and else what was read a moment ago.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     shared: bool,
-    by_id: RwLock<HashMap<String, (Instant, Arc<VersionedToken>)>>,
+    by_id: RwLock<HashMap<String, (Instant, Arc<Token>)>>,
 }
 
 impl Tokens {
@@ -33,7 +26,7 @@ impl Tokens {
     }
 
     /// One token.
-    pub(crate) async fn find(&self, pool: &AnyPool, id: &str) -> Result<Option<Arc<VersionedToken>>, StateError> {
+    pub(crate) async fn find(&self, pool: &AnyPool, id: &str) -> Result<Option<Arc<Token>>, StateError> {
         let known = self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         match known {
             Some((read, token)) if !self.shared || read.elapsed() < BELIEVED => return Ok(Some(token)),
@@ -54,7 +47,7 @@ impl Tokens {
     pub(crate) async fn reload(&self, pool: &AnyPool) -> Result<(), StateError> {
         let reading = Instant::now();
         let tokens = queries::tokens(pool).await?;
-        let by_id = tokens.into_iter().map(|token| (token.token.id.clone(), (reading, Arc::new(token)))).collect();
+        let by_id = tokens.into_iter().map(|token| (token.id.clone(), (reading, Arc::new(token)))).collect();
         *self.by_id.write().unwrap_or_else(PoisonError::into_inner) = by_id;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod index;
 mod journal;
+mod touched;
 mod writer;
 
 use std::path::Path;
@@ -11,10 +12,11 @@ use chancery_evidence::Sealed;
 use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot, watch};
 
 use crate::recent::Recent;
-use crate::{Appended, Clock, Log, LogError, Page, Position, Recorded, system_clock};
+use crate::{Appended, Clock, Decided, Frontier, Keys, Log, LogError, Page, Position, Recorded, Ticket, system_clock};
 use index::Index;
 use journal::Journal;
-use writer::{Request, Writer};
+use touched::Touched;
+use writer::{Request, Wish, Writer};
 
 /// How an embedded log is opened.
 #[derive(Clone)]
@@ -50,6 +52,7 @@ pub(crate) struct Embedded {
     permits: Arc<Semaphore>,
     queue_events: usize,
     head: watch::Receiver<Position>,
+    touched: Arc<Touched>,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -67,6 +70,7 @@ impl Embedded {
         let recent = Arc::new(Recent::new(options.recent_bytes, last.position));
         let (head_sender, head) = watch::channel(last.position);
         let (requests, receiver) = mpsc::unbounded_channel();
+        let touched = Arc::new(Touched::new(last.position));
         let writer = Writer {
             journal: journal.clone(),
             index: Some(index),
@@ -74,36 +78,46 @@ impl Embedded {
             index_cache_bytes: options.index_cache_bytes,
             recent: recent.clone(),
             head: head_sender,
+            touched: touched.clone(),
             clock: options.clock,
             last,
         };
         tokio::spawn(writer.run(receiver));
         let permits = Arc::new(Semaphore::new(options.queue_events));
-        Ok(Self { journal, recent, requests, permits, queue_events: options.queue_events, head })
+        Ok(Self { journal, recent, requests, permits, queue_events: options.queue_events, head, touched })
     }
 
     pub(crate) async fn append(&self, events: Vec<Sealed>) -> Result<Vec<Appended>, LogError> {
-        self.request(events, None).await
-    }
-
-    pub(crate) async fn append_expecting(&self, event: Sealed, stream_version: u64) -> Result<Appended, LogError> {
-        let outcomes = self.request(vec![event], Some(stream_version)).await?;
-        outcomes.first().copied().ok_or(LogError::Closed)
-    }
-
-    async fn request(&self, events: Vec<Sealed>, expected: Option<u64>) -> Result<Vec<Appended>, LogError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
+        let (reply, answer) = oneshot::channel();
+        self.request(events, Wish::Append(reply))?;
+        answer.await.map_err(|_| LogError::Closed)?
+    }
+
+    pub(crate) fn consider(&self, keys: &Keys) -> Ticket {
+        let seen: Vec<_> = keys.iter().map(|key| (*key, self.touched.last(Touched::slot(key)))).collect();
+        let last = seen.iter().map(|(_, position)| *position).max().unwrap_or_default();
+        Ticket::new(seen, Frontier::single(last))
+    }
+
+    pub(crate) async fn decide(&self, events: Vec<Sealed>, ticket: &Ticket) -> Result<Decided, LogError> {
+        if events.is_empty() {
+            return Ok(Decided::Appended(ticket.settled().clone()));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.request(events, Wish::Decide(ticket.clone(), reply))?;
+        answer.await.map_err(|_| LogError::Closed)?
+    }
+
+    fn request(&self, events: Vec<Sealed>, wish: Wish) -> Result<(), LogError> {
         let wanted = u32::try_from(events.len().min(self.queue_events)).map_err(|_| LogError::Busy)?;
         let permit = self.permits.clone().try_acquire_many_owned(wanted).map_err(|error| match error {
             TryAcquireError::NoPermits => LogError::Busy,
             TryAcquireError::Closed => LogError::Closed,
         })?;
-        let (reply, answer) = oneshot::channel();
-        let request = Request { events, expected, reply, permit };
-        self.requests.send(request).map_err(|_| LogError::Closed)?;
-        answer.await.map_err(|_| LogError::Closed)?
+        self.requests.send(Request { events, wish, permit }).map_err(|_| LogError::Closed)
     }
 
     /// The last durable position.
@@ -137,7 +151,7 @@ impl Embedded {
         let (reply, answer) = oneshot::channel();
         if let Ok(permit) = self.permits.clone().acquire_owned().await {
             self.permits.close();
-            let last = Request { events: Vec::new(), expected: None, reply, permit };
+            let last = Request { events: Vec::new(), wish: Wish::Append(reply), permit };
             if self.requests.send(last).is_ok() {
                 // The writer answers when everything before this request is durable.
                 answer.await.ok();

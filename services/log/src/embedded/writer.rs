@@ -11,20 +11,28 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::index::{Additions, Entry, Index};
 use super::journal::{Journal, Last};
+use super::touched::Touched;
 use crate::recent::Recent;
-use crate::{Appended, Clock, LogError, Position, Recorded};
+use crate::{Appended, Clock, Decided, Frontier, LogError, Position, Recorded, Ticket};
 
 /// Most events of one commit.
 const GROUP_EVENTS: usize = 4096;
 /// Most bytes of one commit.
 const GROUP_BYTES: usize = 4 << 20;
 
-/// An append that waits. One without events asks to be told when all before it is durable.
+/// Events that wait to be written.
 pub(crate) struct Request {
     pub(crate) events: Vec<Sealed>,
-    pub(crate) expected: Option<u64>,
-    pub(crate) reply: oneshot::Sender<Outcomes>,
+    pub(crate) wish: Wish,
     pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// How they are to be written, and who waits for it.
+pub(crate) enum Wish {
+    /// Each on its own merits. Without events it asks to be told when all before it is durable.
+    Append(oneshot::Sender<Outcomes>),
+    /// All or none, if nothing of the ticket was touched.
+    Decide(Ticket, oneshot::Sender<Result<Decided, LogError>>),
 }
 
 pub(crate) struct Writer {
@@ -35,24 +43,41 @@ pub(crate) struct Writer {
     pub(crate) index_cache_bytes: u64,
     pub(crate) recent: Arc<Recent<Recorded>>,
     pub(crate) head: watch::Sender<Position>,
+    pub(crate) touched: Arc<Touched>,
     pub(crate) clock: Clock,
     pub(crate) last: Last,
 }
 
 /// An answer that waits for the commit. Its permit frees the queue when it is given.
 struct Reply {
-    to: oneshot::Sender<Outcomes>,
-    outcomes: Outcomes,
+    answer: Answer,
     permit: OwnedSemaphorePermit,
+}
+
+enum Answer {
+    Appended(oneshot::Sender<Outcomes>, Outcomes),
+    Decided(oneshot::Sender<Result<Decided, LogError>>, Result<Decided, LogError>),
 }
 
 type Outcomes = Result<Vec<Appended>, LogError>;
 
 impl Reply {
-    fn send(self, outcomes: Outcomes) {
+    /// Tells what came of it. Whoever asked may have gone; the events are durable all the same.
+    fn send(self) {
         drop(self.permit);
-        // Whoever asked may have gone; the events are durable all the same.
-        self.to.send(outcomes).ok();
+        match self.answer {
+            Answer::Appended(to, outcomes) => drop(to.send(outcomes)),
+            Answer::Decided(to, decided) => drop(to.send(decided)),
+        }
+    }
+
+    /// Tells that the commit failed.
+    fn fail(self, error: LogError) {
+        let answer = match self.answer {
+            Answer::Appended(to, _) => Answer::Appended(to, Err(error)),
+            Answer::Decided(to, _) => Answer::Decided(to, Err(error)),
+        };
+        Self { answer, ..self }.send();
     }
 }
 
@@ -62,6 +87,8 @@ struct Group {
     rows: Vec<Arc<str>>,
     identities: HashMap<Identity, Entry>,
     streams: HashMap<Identity, u64>,
+    /// Keys that decisions of this group touch.
+    touched: HashMap<usize, Position>,
     replies: Vec<Reply>,
 }
 
@@ -85,16 +112,22 @@ impl Writer {
     async fn commit(&mut self, waiting: Vec<Request>) {
         let begun = Instant::now();
         if let Err(error) = self.recover().await {
-            for request in waiting {
-                request.reply.send(Err(error.clone())).ok();
+            for Request { wish, permit, .. } in waiting {
+                let answer = match wish {
+                    Wish::Append(to) => Answer::Appended(to, Err(error.clone())),
+                    Wish::Decide(_, to) => Answer::Decided(to, Err(error.clone())),
+                };
+                Reply { answer, permit }.send();
             }
             return;
         }
         let mut group = Group::default();
-        for request in waiting {
-            let Request { events, expected, reply: to, permit } = request;
-            let outcomes = self.place_all(&mut group, events, expected).await;
-            group.replies.push(Reply { to, outcomes, permit });
+        for Request { events, wish, permit } in waiting {
+            let answer = match wish {
+                Wish::Append(to) => Answer::Appended(to, self.place_all(&mut group, events).await),
+                Wish::Decide(ticket, to) => Answer::Decided(to, self.decide(&mut group, events, &ticket)),
+            };
+            group.replies.push(Reply { answer, permit });
         }
         let written =
             if group.rows.is_empty() { Ok(()) } else { self.journal.insert(self.last.position + 1, &group.rows).await };
@@ -106,7 +139,7 @@ impl Writer {
                 tracing::error!(%error, events = group.rows.len(), "a commit failed; nothing of it was acknowledged");
                 metrics::counter!("chancery_log_commit_failures_total").increment(1);
                 for reply in group.replies {
-                    reply.send(Err(error.clone()));
+                    reply.fail(error.clone());
                 }
             }
         }
@@ -120,15 +153,13 @@ impl Writer {
             identities: group.identities.into_iter().collect(),
             streams: group.streams.into_iter().collect(),
         };
+        self.touched.touch(group.touched);
         if count > 0 {
             let rows = (first..).zip(group.rows);
             self.recent.extend(rows.map(|(position, bytes)| Recorded { position, bytes }));
             self.head.send_replace(self.last.position);
         }
-        for mut reply in group.replies {
-            let outcomes = std::mem::replace(&mut reply.outcomes, Ok(Vec::new()));
-            reply.send(outcomes);
-        }
+        group.replies.into_iter().for_each(Reply::send);
         if count > 0 {
             metrics::histogram!("chancery_log_append_seconds").record(begun.elapsed().as_secs_f64());
             #[expect(clippy::cast_precision_loss, reason = "a batch size is far below 2^52")]
@@ -153,6 +184,8 @@ impl Writer {
         if !unknown.is_empty() {
             tracing::warn!(events = unknown.len(), "events of a commit that failed are in the journal all the same");
             self.recent.extend(unknown);
+            // What they touched is not known here.
+            self.touched.touch_all(last.position);
         }
         self.last = last;
         self.head.send_replace(last.position);
@@ -160,38 +193,65 @@ impl Writer {
         Ok(())
     }
 
-    async fn place_all(
-        &mut self,
-        group: &mut Group,
-        events: Vec<Sealed>,
-        expected: Option<u64>,
-    ) -> Result<Vec<Appended>, LogError> {
+    async fn place_all(&mut self, group: &mut Group, events: Vec<Sealed>) -> Result<Vec<Appended>, LogError> {
         let mut outcomes = Vec::with_capacity(events.len());
         for event in events {
-            outcomes.push(self.place(group, event, expected).await?);
+            outcomes.push(self.place(group, event).await?);
         }
         Ok(outcomes)
     }
 
     /// Gives one event its place in the group, or finds out why it has none.
-    async fn place(&mut self, group: &mut Group, event: Sealed, expected: Option<u64>) -> Result<Appended, LogError> {
-        let index = self.index.as_ref().ok_or(LogError::Closed)?;
-        let known = match group.identities.get(event.identity()) {
-            Some(entry) => Some(*entry),
-            None => index.find(event.identity())?,
-        };
-        if let Some(entry) = known {
+    async fn place(&mut self, group: &mut Group, event: Sealed) -> Result<Appended, LogError> {
+        if let Some(entry) = self.known(group, &event)? {
             return self.compare(group, &event, entry).await;
         }
-        let version = match group.streams.get(event.stream()) {
-            Some(version) => *version,
-            None => index.stream_version(event.stream())?,
-        };
-        if expected.is_some_and(|expected| expected != version) {
-            return Ok(Appended::WrongVersion { actual: version });
+        let version = self.stream_version(group, &event)?;
+        self.write(group, event, version + 1)
+    }
+
+    /// Gives all events of a decision their places, or none.
+    fn decide(&mut self, group: &mut Group, events: Vec<Sealed>, ticket: &Ticket) -> Result<Decided, LogError> {
+        let moved = ticket.seen().any(|(key, seen)| {
+            let slot = Touched::slot(key);
+            group.touched.get(&slot).copied().unwrap_or_else(|| self.touched.last(slot)) != seen
+        });
+        if moved {
+            return Ok(Decided::Moved);
         }
+        // Whatever can fail comes before the first event is written.
+        for event in &events {
+            if self.known(group, event)?.is_some() {
+                return Ok(Decided::Moved);
+            }
+            let version = self.stream_version(group, event)?;
+            group.streams.insert(*event.stream(), version);
+        }
+        for event in events {
+            let version = group.streams.get(event.stream()).copied().unwrap_or_default();
+            self.write(group, event, version + 1)?;
+        }
+        let reached = self.last.position + group.rows.len() as u64;
+        group.touched.extend(ticket.seen().map(|(key, _)| (Touched::slot(key), reached)));
+        Ok(Decided::Appended(Frontier::single(reached)))
+    }
+
+    fn known(&self, group: &Group, event: &Sealed) -> Result<Option<Entry>, LogError> {
+        match group.identities.get(event.identity()) {
+            Some(entry) => Ok(Some(*entry)),
+            None => self.index.as_ref().ok_or(LogError::Closed)?.find(event.identity()),
+        }
+    }
+
+    fn stream_version(&self, group: &Group, event: &Sealed) -> Result<u64, LogError> {
+        match group.streams.get(event.stream()) {
+            Some(version) => Ok(*version),
+            None => self.index.as_ref().ok_or(LogError::Closed)?.stream_version(event.stream()),
+        }
+    }
+
+    fn write(&mut self, group: &mut Group, event: Sealed, stream_version: u64) -> Result<Appended, LogError> {
         let position = self.last.position + 1 + group.rows.len() as u64;
-        let stream_version = version + 1;
         group.identities.insert(*event.identity(), Entry { position, content: *event.content() });
         group.streams.insert(*event.stream(), stream_version);
         self.last.recorded_at = self.last.recorded_at.max((self.clock)());

@@ -33,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(15);
 /// How long admission may lag before a node that waits for it does it itself.
 const HELP: Duration = Duration::from_millis(400);
 const PATIENCE: Duration = Duration::from_secs(8);
+/// Refused places kept in memory before those of older events are dropped.
+const MANY_REFUSED: usize = 10_000;
 
 /// Which event has an identity.
 #[derive(Debug, Clone, Copy)]
@@ -185,16 +187,26 @@ impl Admission {
             let reached = position(number.cast_unsigned(), place.cast_unsigned());
             // What this node has not seen yet it cannot give to readers.
             let seen = self.follower.seen().borrow().of(partition(reached));
-            self.advance(reached.min(seen), refused.unwrap_or_default().into_iter().map(i64::cast_unsigned));
+            self.advance(&[reached.min(seen)], refused.unwrap_or_default().into_iter().map(i64::cast_unsigned));
         }
         Ok(())
     }
 
-    fn advance(&self, reached: Position, refused: impl Iterator<Item = Position>) {
-        self.refused.write().unwrap_or_else(PoisonError::into_inner).extend(refused);
+    /// Makes known how far partitions are admitted, and what of them is refused.
+    fn advance(&self, reached: &[Position], newly_refused: impl Iterator<Item = Position>) {
+        {
+            let mut refused = self.refused.write().unwrap_or_else(PoisonError::into_inner);
+            refused.extend(newly_refused);
+            if refused.len() > MANY_REFUSED {
+                // Of what is not in memory any more, the database tells.
+                refused.retain(|position| self.follower.holds(*position));
+            }
+        }
         self.admitted.send_if_modified(|admitted| {
-            let moves = !admitted.includes(reached);
-            admitted.advance(reached);
+            let moves = reached.iter().any(|position| !admitted.includes(*position));
+            for position in reached {
+                admitted.advance(*position);
+            }
             moves
         });
     }
@@ -230,10 +242,7 @@ impl Admission {
         transaction.commit().await?;
         metrics::histogram!("chancery_log_admission_seconds").record(begun.elapsed().as_secs_f64());
         metrics::counter!("chancery_log_refused_events_total").increment(refused.len() as u64);
-        self.refused.write().unwrap_or_else(PoisonError::into_inner).extend(refused);
-        for reached in ranges {
-            self.advance(reached, std::iter::empty());
-        }
+        self.advance(&ranges, refused.into_iter());
         if overtaken { self.refresh().await } else { Ok(()) }
     }
 
@@ -314,7 +323,7 @@ impl Admission {
                 .execute(&mut *connection)
                 .await?;
             if conflict && let Some(record) = record(event, original.position)? {
-                outbox::put(connection, &record, None, (self.clock)()).await?;
+                outbox::put(connection, &record, (self.clock)()).await?;
             }
         }
         Ok(())

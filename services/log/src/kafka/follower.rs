@@ -151,6 +151,11 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether an event at this position can still be read from memory.
+    pub(crate) fn holds(&self, position: Position) -> bool {
+        self.recent.get(usize::from(partition(position))).is_some_and(|recent| recent.begins_before(position))
+    }
+
     /// Events with `after < position <= until`, admitted or not, and whether they were still in memory.
     pub(crate) async fn read(
         &self,

@@ -40,14 +40,13 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::position::{partition, place};
-use crate::{Appended, Assignment, Frontier, Log, LogError, Page, Position, Recorded};
+use crate::{Appended, Assignment, Decided, Frontier, Keys, Log, LogError, Page, Position, Recorded, Ticket};
 use admission::Admission;
 use follower::Follower;
 use leases::Leases;
 pub use nodes::NodeStatus;
 use nodes::Nodes;
 pub use options::{KafkaLogOptions, Role};
-use outbox::Put;
 use producing::Observations;
 use reader::Ends;
 use relay::Relay;
@@ -57,6 +56,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a decision is stored again, and how long it waits for it the first time.
 const ATTEMPTS: u32 = 4;
 const AGAIN: Duration = Duration::from_millis(50);
+/// How often it is looked whether a decision is published, at first and at last.
+const FIRST_LOOK: Duration = Duration::from_millis(4);
+const LAST_LOOK: Duration = Duration::from_millis(50);
 /// How long work that only one node may do stays with the node that did it last.
 const LEAD: Duration = Duration::from_secs(90);
 
@@ -167,23 +169,38 @@ impl Cluster {
         self.0.observations.append(events).await
     }
 
-    pub(crate) async fn append_expecting(&self, event: Sealed, expected: u64) -> Result<Appended, LogError> {
-        let stream_version = match self.store(&event, expected).await? {
-            Put::Stored(version) => version,
-            Put::Refused(outcome) => return Ok(outcome),
-        };
-        let position = self.published(Uuid::from_bytes(*event.identity())).await?;
-        let mut reached = Frontier::start(self.0.partitions);
-        reached.advance(position);
+    /// What is known of keys; waits until the decisions that touched them can be read.
+    pub(crate) async fn consider(&self, keys: &Keys) -> Result<Ticket, LogError> {
+        let (seen, decisions) = outbox::versions(&self.0.pool, keys).await?;
+        let begun = Instant::now();
+        let mut pause = FIRST_LOOK;
+        while outbox::waits(&self.0.pool, &decisions).await? {
+            if begun.elapsed() > PATIENCE {
+                return Err(LogError::Unavailable("a decision before this one waits to be published".to_owned()));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 3 / 2).min(LAST_LOOK);
+        }
+        Ok(Ticket::new(seen, self.barrier().await?))
+    }
+
+    pub(crate) async fn decide(&self, events: Vec<Sealed>, ticket: &Ticket) -> Result<Decided, LogError> {
+        if events.is_empty() {
+            return Ok(Decided::Appended(ticket.settled().clone()));
+        }
+        if !self.store(&events, ticket).await? {
+            return Ok(Decided::Moved);
+        }
+        let reached = self.published(&events).await?;
         self.0.admission.reach(&reached).await?;
-        Ok(Appended::Created { position, stream_version })
+        Ok(Decided::Appended(reached))
     }
 
     /// Stores a decision; again if PostgreSQL went away, or the transaction met another.
-    async fn store(&self, event: &Sealed, expected: u64) -> Result<Put, LogError> {
+    async fn store(&self, events: &[Sealed], ticket: &Ticket) -> Result<bool, LogError> {
         let now = (self.0.options.clock)();
         for attempt in 1..ATTEMPTS {
-            match outbox::store(&self.0.pool, event, expected, now).await {
+            match outbox::store(&self.0.pool, events, ticket, now, attempt > 1).await {
                 Err(LogError::Unavailable(reason)) => {
                     tracing::debug!(reason, attempt, "storing a decision again");
                     tokio::time::sleep(AGAIN * attempt).await;
@@ -191,25 +208,40 @@ impl Cluster {
                 outcome => return outcome,
             }
         }
-        outbox::store(&self.0.pool, event, expected, now).await
+        outbox::store(&self.0.pool, events, ticket, now, true).await
     }
 
-    /// Waits until a decision is published and admitted.
-    async fn published(&self, identity: Uuid) -> Result<Position, LogError> {
+    /// Waits until the events of a decision are published and admitted, and says how far that is.
+    async fn published(&self, events: &[Sealed]) -> Result<Frontier, LogError> {
+        let identities: Vec<Uuid> = events.iter().map(|event| Uuid::from_bytes(*event.identity())).collect();
         let begun = Instant::now();
-        let mut pause = Duration::from_millis(4);
+        let mut pause = FIRST_LOOK;
         while begun.elapsed() < PATIENCE {
             tokio::time::sleep(pause).await;
-            pause = (pause * 3 / 2).min(Duration::from_millis(50));
-            let found = sqlx::query("SELECT position FROM identities WHERE identity = $1")
-                .bind(identity)
-                .fetch_optional(&self.0.pool)
-                .await?;
-            if let Some(row) = found {
-                return Ok(row.try_get::<i64, _>(0)?.cast_unsigned());
+            pause = (pause * 3 / 2).min(LAST_LOOK);
+            // The last is published last; the others are looked for when it is there.
+            let found = self.positions(&identities[identities.len() - 1..]).await?;
+            if found.is_empty() {
+                continue;
+            }
+            let found = if identities.len() == 1 { found } else { self.positions(&identities).await? };
+            if found.len() == identities.len() {
+                let mut reached = Frontier::start(self.0.partitions);
+                for position in found {
+                    reached.advance(position);
+                }
+                return Ok(reached);
             }
         }
         Err(LogError::Unavailable("the decision is stored and waits to be published".to_owned()))
+    }
+
+    async fn positions(&self, identities: &[Uuid]) -> Result<Vec<Position>, LogError> {
+        let rows = sqlx::query("SELECT position FROM identities WHERE identity = ANY($1)")
+            .bind(identities)
+            .fetch_all(&self.0.pool)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get::<i64, _>(0)?.cast_unsigned())).collect()
     }
 
     pub(crate) fn partitions(&self) -> u16 {
@@ -308,10 +340,10 @@ impl Cluster {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 fn admitted(arrived: Vec<record::Arrived>, refused: &BTreeSet<Position>) -> Vec<Recorded> {
     let kept = arrived.into_iter().filter(|event| !refused.contains(&event.position));
     kept.map(|event| Recorded { position: event.position, bytes: event.bytes }).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,6 +182,6 @@ impl Nodes {
             version: node.version.clone(),
         });
         let sealed = Sealed::new(&event).map_err(|error| LogError::Storage(error.to_string()))?;
-        outbox::put(connection, &sealed, None, now).await.map(drop)
+        outbox::put(connection, &sealed, now).await
     }
 }

@@ -168,6 +168,5 @@ fn position_of(outcome: &Appended) -> Position {
         Appended::Created { position, .. } | Appended::Duplicate { position } | Appended::Conflict { position } => {
             *position
         }
-        Appended::WrongVersion { .. } => 0,
     }
 }

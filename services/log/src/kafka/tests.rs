@@ -134,17 +134,24 @@ async fn decisions_lock_their_stream_alone_and_are_published_once_in_order() {
     let deciders = (0..8).map(|decider| {
         let node = nodes[decider % 2].clone();
         async move {
+            let (contended, own) = (Keys::new(["contended"]), Keys::new([format!("own{decider}").as_str()]));
             for n in 0..6 {
-                let mut expected = 0;
-                while let Appended::WrongVersion { actual } =
-                    node.append_expecting(sealed(&format!("{decider}-{n}"), "contended"), expected).await.unwrap()
-                {
-                    expected = actual;
+                // Two events of a decision: both or none.
+                let pair = || {
+                    let own = format!("own{decider}");
+                    vec![sealed(&format!("{decider}-{n}"), "contended"), sealed(&format!("{decider}+{n}"), &own)]
+                };
+                loop {
+                    let ticket = node.consider(&contended).await.unwrap();
+                    // Whoever decides knows all that was decided before about the same.
+                    assert!(node.heads().reaches(ticket.settled()));
+                    if node.decide(pair(), &ticket).await.unwrap() != Decided::Moved {
+                        break;
+                    }
                 }
-                let alone = node.append_expecting(sealed(&format!("{decider}+{n}"), &format!("own{decider}")), n);
-                assert!(
-                    matches!(alone.await.unwrap(), Appended::Created { stream_version, .. } if stream_version == n + 1)
-                );
+                let ticket = node.consider(&own).await.unwrap();
+                let alone = vec![sealed(&format!("{decider}!{n}"), &format!("alone{decider}"))];
+                assert_ne!(node.decide(alone, &ticket).await.unwrap(), Decided::Moved);
             }
         }
     });
@@ -154,7 +161,7 @@ async fn decisions_lock_their_stream_alone_and_are_published_once_in_order() {
     for event in of_tests(&events) {
         streams.entry(&event.stream).or_default().push(event.stream_version);
     }
-    assert_eq!(streams.len(), 9);
+    assert_eq!(streams.len(), 17);
     assert_eq!(streams["user/contended"], (1..=48).collect::<Vec<_>>());
     assert!(streams.iter().all(|(_, versions)| versions.iter().zip(1..).all(|(version, n)| *version == n)));
     let status = nodes[1].cluster().unwrap().status().await.unwrap();
