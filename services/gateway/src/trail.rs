@@ -1,4 +1,4 @@
-//! Reads of the audit trail are on record themselves.
+//! Reads of the audit trail are on record themselves, where those can see them who see what was read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -55,6 +55,7 @@ impl Reading {
         let event_type = if self.format.is_some() { "audit.exported" } else { "audit.queried" };
         let mut event = self.gateway.event(event_type, &self.caller, Resource::new("audit", self.endpoint));
         event.outcome = outcome;
+        event.organization = self.caller.visibility().only_organization().map(str::to_owned);
         event.data = serde_json::json!(AuditQueried {
             duration_ms: u64::try_from(self.begun.elapsed().as_millis()).ok(),
             endpoint: self.endpoint.to_owned(),

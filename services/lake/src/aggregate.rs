@@ -12,11 +12,11 @@ use datafusion::functions_aggregate::expr_fn::{count, count_distinct};
 use datafusion::logical_expr::{Expr, ident, lit};
 use serde_json::Value;
 
-use crate::LakeError;
 use crate::expressions::column;
 use crate::functions::json_text;
 use crate::handle::Lake;
 use crate::table::Order;
+use crate::{LakeError, Visibility};
 
 /// Most fields to group by.
 const MAX_GROUPS: usize = 8;
@@ -93,12 +93,20 @@ pub struct AggregateResult {
 }
 
 impl Lake {
-    /// Counts events.
-    pub async fn aggregate(&self, request: AggregateRequest) -> Result<AggregateResult, LakeError> {
-        self.timed("aggregate", self.count_groups(request)).await
+    /// Counts visible events.
+    pub async fn aggregate(
+        &self,
+        visibility: &Visibility,
+        request: AggregateRequest,
+    ) -> Result<AggregateResult, LakeError> {
+        self.timed("aggregate", self.count_groups(visibility, request)).await
     }
 
-    async fn count_groups(&self, request: AggregateRequest) -> Result<AggregateResult, LakeError> {
+    async fn count_groups(
+        &self,
+        visibility: &Visibility,
+        request: AggregateRequest,
+    ) -> Result<AggregateResult, LakeError> {
         if request.group_by.len() > MAX_GROUPS {
             return Err(LakeError::Invalid(format!("at most {MAX_GROUPS} fields can be grouped by")));
         }
@@ -118,9 +126,9 @@ impl Lake {
             counts.push(count_distinct(value_of(distinct)?).alias("distinct"));
             names.push("distinct".to_owned());
         }
-        let (snapshot, mut events) = self.events(Order::OldestFirst).await?;
+        let (snapshot, mut events) = self.events(visibility, Order::OldestFirst).await?;
         if let Some(filter) = &request.filter {
-            events = events.filter(self.condition_of(filter, &snapshot).await?)?;
+            events = events.filter(self.condition_of(visibility, filter, &snapshot).await?)?;
         }
         // Equal counts are ordered by their groups, so that the same question has the same answer.
         let by_group = names.iter().take(groups.len()).map(|name| ident(name.as_str()).sort(true, true));

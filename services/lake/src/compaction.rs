@@ -10,12 +10,12 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::LakeError;
 use crate::files::{DataFile, FileWriter, object_path};
 use crate::handle::Inner;
 use crate::schema::DATE;
 use crate::snapshot::Rows;
 use crate::table::Order;
+use crate::{LakeError, Visibility};
 
 /// A file with this many rows is large enough to be left alone.
 const LARGE_ROWS: usize = 1 << 20;
@@ -69,7 +69,7 @@ impl Inner {
         let part = Rows { files: Arc::new(files.clone()), tail: Vec::new() };
         let session = self.engine.session();
         let order = vec![ident("occurred_at").sort(true, false), ident("position").sort(true, false)];
-        let merged = session.read_table(self.engine.table(part, Order::Merge))?.sort(order)?;
+        let merged = session.read_table(self.engine.table(&Visibility::All, part, Order::Merge))?.sort(order)?;
         let mut batches = merged.execute_stream().await?;
 
         let mut writer = FileWriter::create(&self.store, date, &format!("merged-{}", uuid::Uuid::now_v7()))?;

@@ -12,7 +12,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::snapshot::Rows;
 use crate::store::Store;
 use crate::table::{EventsTable, Order};
-use crate::{LakeError, LakeOptions, functions};
+use crate::{LakeError, LakeOptions, Visibility, functions};
 
 /// Bytes of Parquet footers kept in memory.
 const METADATA_CACHE: usize = 48 << 20;
@@ -56,8 +56,9 @@ impl Engine {
         session
     }
 
-    /// The table `events` over some rows.
-    pub(crate) fn table(&self, rows: Rows, order: Order) -> Arc<EventsTable> {
-        Arc::new(EventsTable::new(rows, order, self.readers.clone(), self.store_url.clone()))
+    /// The table `events` over what is visible of some rows. Nothing else reads them.
+    pub(crate) fn table(&self, visibility: &Visibility, rows: Rows, order: Order) -> Arc<EventsTable> {
+        let (readers, store_url) = (self.readers.clone(), self.store_url.clone());
+        Arc::new(EventsTable::new(rows, order, visibility.clone(), readers, store_url))
     }
 }

@@ -17,7 +17,7 @@ use crate::handle::{Inner, Lake};
 use crate::schema::{COLUMNS, events_schema};
 use crate::snapshot::{Rows, Snapshot};
 use crate::table::Order;
-use crate::{LakeError, SqlStream};
+use crate::{LakeError, SqlStream, Visibility};
 
 /// What to export.
 #[derive(Debug, Clone, Default)]
@@ -31,24 +31,25 @@ pub struct ExportRequest {
 }
 
 impl Lake {
-    /// Every matching event of this moment's snapshot, ordered by time and position. Dates are read one after
+    /// Every visible matching event of this moment's snapshot, ordered by time and position. Dates are read one after
     /// the other and the sorted files of a date are merged, so memory does not grow with the export.
-    pub async fn export(&self, request: ExportRequest) -> Result<SqlStream, LakeError> {
+    pub async fn export(&self, visibility: &Visibility, request: ExportRequest) -> Result<SqlStream, LakeError> {
         let columns = columns(request.fields.as_deref())?;
         let snapshot = self.inner.snapshot().await?;
         let filter = match &request.filter {
-            Some(filter) => Some(self.condition_of(filter, &snapshot).await?),
+            Some(filter) => Some(self.condition_of(visibility, filter, &snapshot).await?),
             None => None,
         };
         let parts = by_date(&snapshot)?;
         let parts: Vec<_> = if request.ascending { parts } else { parts.into_iter().rev().collect() };
         let schema = projected(&columns)?;
         let inner = self.inner.clone();
-        let (names, ascending) = (columns, request.ascending);
+        let (visibility, names, ascending) = (visibility.clone(), columns, request.ascending);
         let batches = stream::iter(parts)
             .then(move |part| {
-                let (inner, names, filter) = (inner.clone(), names.clone(), filter.clone());
-                async move { inner.one_date(part, &names, filter, ascending).await.map_err(external) }
+                let (inner, visibility) = (inner.clone(), visibility.clone());
+                let (names, filter) = (names.clone(), filter.clone());
+                async move { inner.one_date(&visibility, part, &names, filter, ascending).await.map_err(external) }
             })
             .try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
@@ -58,13 +59,14 @@ impl Lake {
 impl Inner {
     async fn one_date(
         &self,
+        visibility: &Visibility,
         part: Rows,
         columns: &[String],
         filter: Option<Expr>,
         ascending: bool,
     ) -> Result<SendableRecordBatchStream, LakeError> {
         let session = self.engine.session();
-        let mut events = session.read_table(self.engine.table(part, Order::Merge))?;
+        let mut events = session.read_table(self.engine.table(visibility, part, Order::Merge))?;
         if let Some(filter) = filter {
             events = events.filter(filter)?;
         }

@@ -16,6 +16,8 @@
 //!   ends: which node archives which partition divides the work, and nothing depends on it.
 //! * A snapshot is the table's files up to the watermark and the tail beyond it, taken together; a commit, of this node
 //!   or seen of another, moves rows from one to the other in one step.
+//! * Every question says for whom it is asked ([`Visibility`]). The rows it may see are chosen in the scan of the table,
+//!   below all conditions of the question, so that no question however written reaches the others.
 //! * Compaction, on one node at a time, merges the small files of a date; replaced files stay until no running question
 //!   can need them.
 
@@ -41,6 +43,8 @@ mod status;
 mod store;
 mod table;
 mod tail;
+mod visibility;
+mod visible;
 
 pub use aggregate::{AggregateRequest, AggregateResult, Bucket, rows};
 pub use error::LakeError;
@@ -51,6 +55,7 @@ pub use search::{Cursor, Hit, SearchPage, SearchRequest};
 pub use sql::{SqlLimits, SqlStream};
 pub use status::{LakePartition, LakeStatus};
 pub use store::{Location, S3Options};
+pub use visibility::Visibility;
 
 #[cfg(test)]
 mod tests;

@@ -12,13 +12,13 @@ use chancery_log::{Frontier, Position};
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use crate::LakeError;
 use crate::expressions::{asks_for_ongoing, condition, timestamp};
 use crate::files::{positions, times};
 use crate::functions::within;
 use crate::handle::Lake;
 use crate::snapshot::Snapshot;
 use crate::table::Order;
+use crate::{LakeError, Visibility};
 
 /// What to search for.
 #[derive(Debug, Clone, Default)]
@@ -94,15 +94,15 @@ pub struct SearchPage {
 }
 
 impl Lake {
-    /// One page of a search.
-    pub async fn search(&self, request: SearchRequest) -> Result<SearchPage, LakeError> {
-        self.timed("search", self.search_page(request)).await
+    /// One page of a search among the visible events. A cursor says where to go on, not what is visible.
+    pub async fn search(&self, visibility: &Visibility, request: SearchRequest) -> Result<SearchPage, LakeError> {
+        self.timed("search", self.search_page(visibility, request)).await
     }
 
-    /// One event by its id; the first one recorded if several sources use it.
-    pub async fn event(&self, id: &str) -> Result<Option<Hit>, LakeError> {
+    /// One visible event by its id; the first one recorded if several sources use it.
+    pub async fn event(&self, visibility: &Visibility, id: &str) -> Result<Option<Hit>, LakeError> {
         let find = async {
-            let events = self.events(Order::NewestFirst).await?.1;
+            let events = self.events(visibility, Order::NewestFirst).await?.1;
             let first = vec![ident("recorded_at").sort(true, false), ident("position").sort(true, false)];
             let found = events.filter(ident("id").eq(lit(id)))?.sort(first)?.limit(0, Some(1))?;
             Ok(hits(&found.select_columns(&["position", "event"])?.collect().await?).pop())
@@ -110,15 +110,15 @@ impl Lake {
         self.timed("event", find).await
     }
 
-    async fn search_page(&self, request: SearchRequest) -> Result<SearchPage, LakeError> {
+    async fn search_page(&self, visibility: &Visibility, request: SearchRequest) -> Result<SearchPage, LakeError> {
         let order = if request.ascending { Order::OldestFirst } else { Order::NewestFirst };
-        let (snapshot, mut events) = self.events(order).await?;
+        let (snapshot, mut events) = self.events(visibility, order).await?;
         let end = request.after.as_ref().map_or_else(|| snapshot.reached.clone(), |cursor| cursor.end.clone());
         if !snapshot.reached.reaches(&end) {
             return Err(LakeError::Unavailable("the page before is from a node that has read more of it".to_owned()));
         }
         if let Some(filter) = &request.filter {
-            events = events.filter(self.condition_of(filter, &snapshot).await?)?;
+            events = events.filter(self.condition_of(visibility, filter, &snapshot).await?)?;
         }
         if !end.reaches(&snapshot.reached) {
             events = events.filter(within(ident("position"), &end))?;
@@ -145,12 +145,17 @@ impl Lake {
             position: position.cast_unsigned(),
             end: end.clone(),
         });
-        let hits = self.bodies(&snapshot, &keys).await?;
+        let hits = self.bodies(visibility, &snapshot, &keys).await?;
         Ok(SearchPage { hits, next, total })
     }
 
     /// The bodies of the rows with these keys, in the order of the keys.
-    async fn bodies(&self, snapshot: &Snapshot, keys: &[(i64, i64)]) -> Result<Vec<Hit>, LakeError> {
+    async fn bodies(
+        &self,
+        visibility: &Visibility,
+        snapshot: &Snapshot,
+        keys: &[(i64, i64)],
+    ) -> Result<Vec<Hit>, LakeError> {
         let (Some(first), Some(last)) = (keys.iter().map(|key| key.0).min(), keys.iter().map(|key| key.0).max()) else {
             return Ok(Vec::new());
         };
@@ -158,7 +163,7 @@ impl Lake {
         let wanted = keys.iter().map(|(_, position)| lit(*position)).collect();
         let session = self.inner.engine.session();
         let rows = session
-            .read_table(self.inner.engine.table(snapshot.rows(), Order::NewestFirst))?
+            .read_table(self.inner.engine.table(visibility, snapshot.rows(), Order::NewestFirst))?
             .filter(ident("occurred_at").between(moment(first), moment(last)))?
             .filter(ident("position").in_list(wanted, false))?
             .select_columns(&["position", "event"])?;
@@ -175,24 +180,36 @@ impl Lake {
             .collect()
     }
 
-    /// The current snapshot and the table over it.
-    pub(crate) async fn events(&self, order: Order) -> Result<(Arc<Snapshot>, DataFrame), LakeError> {
+    /// The current snapshot and the table over what is visible of it.
+    pub(crate) async fn events(
+        &self,
+        visibility: &Visibility,
+        order: Order,
+    ) -> Result<(Arc<Snapshot>, DataFrame), LakeError> {
         let snapshot = self.inner.snapshot().await?;
         let session: SessionContext = self.inner.engine.session();
-        let events = session.read_table(self.inner.engine.table(snapshot.rows(), order))?;
+        let events = session.read_table(self.inner.engine.table(visibility, snapshot.rows(), order))?;
         Ok((snapshot, events))
     }
 
     /// A filter as a condition. Sessions that are not closed are looked up first.
-    pub(crate) async fn condition_of(&self, filter: &Filter, snapshot: &Snapshot) -> Result<Expr, LakeError> {
-        let ongoing = if asks_for_ongoing(&filter.root) { self.ongoing(snapshot).await? } else { lit(false) };
+    pub(crate) async fn condition_of(
+        &self,
+        visibility: &Visibility,
+        filter: &Filter,
+        snapshot: &Snapshot,
+    ) -> Result<Expr, LakeError> {
+        let ongoing =
+            if asks_for_ongoing(&filter.root) { self.ongoing(visibility, snapshot).await? } else { lit(false) };
         Ok(condition(filter, &ongoing))
     }
 
-    /// A `session.opened` whose stream has no `session.closed`.
-    async fn ongoing(&self, snapshot: &Snapshot) -> Result<Expr, LakeError> {
+    /// A `session.opened` whose stream has no `session.closed` that is visible: that there is another one would tell
+    /// of an event its reader does not see.
+    async fn ongoing(&self, visibility: &Visibility, snapshot: &Snapshot) -> Result<Expr, LakeError> {
         let session = self.inner.engine.session();
-        session.register_table("events", self.inner.engine.table(snapshot.rows(), Order::OldestFirst))?;
+        let events = self.inner.engine.table(visibility, snapshot.rows(), Order::OldestFirst);
+        session.register_table("events", events)?;
         let open = session
             .sql(
                 "SELECT position FROM events o WHERE type = 'session.opened' AND NOT EXISTS

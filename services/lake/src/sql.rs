@@ -7,9 +7,9 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
-use crate::LakeError;
 use crate::handle::Lake;
 use crate::table::Order;
+use crate::{LakeError, Visibility};
 
 /// Rows of an answer, as they come.
 pub type SqlStream = SendableRecordBatchStream;
@@ -24,14 +24,15 @@ pub struct SqlLimits {
 }
 
 impl Lake {
-    /// Starts one `SELECT` over the table `events`. At most `max_rows + 1` rows come, so that the caller can
+    /// Starts one `SELECT` over the table `events`, of which only what is visible can be reached. At most `max_rows + 1` rows come, so that the caller can
     /// tell that there would be more. Nothing can be written, no file and no other table can be read.
-    pub async fn sql(&self, query: &str, limits: SqlLimits) -> Result<SqlStream, LakeError> {
+    pub async fn sql(&self, visibility: &Visibility, query: &str, limits: SqlLimits) -> Result<SqlStream, LakeError> {
         let start = async {
             only_query(query)?;
             let snapshot = self.inner.snapshot().await?;
             let session = self.inner.engine.session();
-            session.register_table("events", self.inner.engine.table(snapshot.rows(), Order::NewestFirst))?;
+            let events = self.inner.engine.table(visibility, snapshot.rows(), Order::NewestFirst);
+            session.register_table("events", events)?;
             let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
             let answer = session.sql_with_options(query, read_only).await?;
             Ok(answer.limit(0, Some(limits.max_rows + 1))?.execute_stream().await?)

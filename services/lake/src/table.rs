@@ -1,4 +1,4 @@
-//! The DataFusion table `events`: Parquet files and batches of a tail.
+//! The DataFusion table `events`: Parquet files and batches of a tail, and of them the rows that are visible.
 
 use std::sync::Arc;
 
@@ -17,13 +17,15 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
+use crate::Visibility;
 use crate::files::{DataFile, object_path};
 use crate::schema::events_schema;
 use crate::snapshot::Rows;
+use crate::visible::{ORGANIZATION, visible};
 
 /// In which order files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(crate) enum Order {
 pub(crate) struct EventsTable {
     rows: Rows,
     order: Order,
+    visibility: Visibility,
     readers: Arc<CachedParquetFileReaderFactory>,
     store_url: ObjectStoreUrl,
 }
@@ -49,10 +52,11 @@ impl EventsTable {
     pub(crate) fn new(
         rows: Rows,
         order: Order,
+        visibility: Visibility,
         readers: Arc<CachedParquetFileReaderFactory>,
         store_url: ObjectStoreUrl,
     ) -> Self {
-        Self { rows, order, readers, store_url }
+        Self { rows, order, visibility, readers, store_url }
     }
 
     /// The files, divided among `partitions` readers.
@@ -89,6 +93,31 @@ impl EventsTable {
         }
         Ok(DataSourceExec::from_data_source(scan.build()))
     }
+
+    /// Files and tail, visible or not.
+    fn all_rows(&self, state: &dyn Session, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut inputs = Vec::new();
+        if !self.rows.files.is_empty() {
+            inputs.push(self.files_plan(state, projection)?);
+        }
+        if !self.rows.tail.is_empty() {
+            let tail = self.rows.tail.clone();
+            let mut source = MemorySourceConfig::try_new(&[tail], self.schema(), projection.cloned())?;
+            if self.order == Order::Merge {
+                source = source.try_with_sort_information(vec![by_time(&self.schema())?])?;
+            }
+            inputs.push(DataSourceExec::from_data_source(source));
+        }
+        match inputs.len() {
+            0 => self.no_rows(projection),
+            1 => inputs.pop().ok_or_else(|| datafusion::common::internal_datafusion_err!("one input")),
+            _ => UnionExec::try_new(inputs),
+        }
+    }
+
+    fn no_rows(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(EmptyExec::new(project_schema(&self.schema(), projection)?)))
+    }
 }
 
 #[async_trait]
@@ -108,7 +137,8 @@ impl TableProvider for EventsTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        if self.rows.tail.is_empty() { Some(statistics(&self.rows.files)) } else { None }
+        let of_files = self.visibility == Visibility::All && self.rows.tail.is_empty();
+        of_files.then(|| statistics(&self.rows.files))
     }
 
     async fn scan(
@@ -118,25 +148,19 @@ impl TableProvider for EventsTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut inputs = Vec::new();
-        if !self.rows.files.is_empty() {
-            inputs.push(self.files_plan(state, projection)?);
-        }
-        if !self.rows.tail.is_empty() {
-            let tail = self.rows.tail.clone();
-            let mut source = MemorySourceConfig::try_new(&[tail], self.schema(), projection.cloned())?;
-            if self.order == Order::Merge {
-                source = source.try_with_sort_information(vec![by_time(&self.schema())?])?;
+        match &self.visibility {
+            Visibility::All => self.all_rows(state, projection),
+            Visibility::Organizations(none) if none.is_empty() => self.no_rows(projection),
+            Visibility::Organizations(organizations) => {
+                let schema = self.schema();
+                let mut columns = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
+                let wanted = columns.len();
+                let organization = schema.index_of(ORGANIZATION)?;
+                if !columns.contains(&organization) {
+                    columns.push(organization);
+                }
+                visible(self.all_rows(state, Some(&columns))?, organizations, wanted)
             }
-            inputs.push(DataSourceExec::from_data_source(source));
-        }
-        match inputs.len() {
-            0 => {
-                let schema = datafusion::physical_plan::project_schema(&self.schema(), projection)?;
-                Ok(Arc::new(EmptyExec::new(schema)))
-            }
-            1 => inputs.pop().ok_or_else(|| datafusion::common::internal_datafusion_err!("one input")),
-            _ => UnionExec::try_new(inputs),
         }
     }
 }

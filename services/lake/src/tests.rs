@@ -7,6 +7,7 @@
 )]
 
 mod nodes;
+mod visibility;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +19,7 @@ use chancery_filter::{Context, Filter};
 use chancery_log::{Frontier, Log, LogOptions, Position, position};
 use futures::TryStreamExt;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -98,13 +99,19 @@ impl Fixture {
         assert_eq!(self.lake.watermark(), self.log.heads());
     }
 
-    /// Every page of a walk.
+    /// Every page of a walk that sees everything.
     async fn walk(&self, query: &str, ascending: bool, limit: usize) -> Vec<u64> {
+        self.walk_as(&Visibility::All, query, ascending, limit).await
+    }
+
+    /// Every page of a walk.
+    async fn walk_as(&self, visibility: &Visibility, query: &str, ascending: bool, limit: usize) -> Vec<u64> {
         let mut found = Vec::new();
         let mut after = None;
         loop {
             let filter = Some(parse(query));
-            let page = self.lake.search(SearchRequest { filter, ascending, after, limit, total: false }).await.unwrap();
+            let request = SearchRequest { filter, ascending, after, limit, total: false };
+            let page = self.lake.search(visibility, request).await.unwrap();
             assert!(page.hits.len() <= limit);
             found.extend(page.hits.iter().map(|hit| hit.position));
             match page.next {
@@ -129,6 +136,22 @@ fn expected(events: u64, query: &str) -> Vec<u64> {
         .collect();
     keys.sort_unstable();
     keys.into_iter().rev().map(|(_, position)| position).collect()
+}
+
+const LIMITS: SqlLimits = SqlLimits { timeout: Duration::from_secs(10), max_rows: 100 };
+
+/// The rows of a SQL question's answer.
+async fn ask(lake: &Lake, visibility: &Visibility, question: &str) -> Result<Vec<Vec<Value>>, LakeError> {
+    let answer = lake.sql(visibility, question, LIMITS).await?;
+    let columns: Vec<String> = answer.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let batches: Vec<_> = answer.try_collect().await?;
+    rows(&batches, &columns)
+}
+
+/// The positions of an export, which has them as a column.
+async fn exported(lake: &Lake, visibility: &Visibility, request: ExportRequest) -> Vec<u64> {
+    let batches: Vec<_> = lake.export(visibility, request).await.unwrap().try_collect().await.unwrap();
+    batches.iter().flat_map(crate::files::positions).map(|position| position.cast_unsigned()).collect()
 }
 
 const QUERIES: [&str; 24] = [
@@ -186,17 +209,14 @@ async fn every_place_of_an_event_gives_the_same_answers() {
             assert_eq!(fixture.walk(query, true, 1000).await, oldest_first, "{place}: {query}");
             let request =
                 SearchRequest { filter: Some(parse(query)), limit: 1, total: true, ..SearchRequest::default() };
-            let page = fixture.lake.search(request).await.unwrap();
+            let page = fixture.lake.search(&Visibility::All, request).await.unwrap();
             assert_eq!(page.total, Some(newest_first.len() as u64), "{place}: {query}");
 
             let request =
                 ExportRequest { filter: Some(parse(query)), fields: Some(vec!["position".into()]), ascending: true };
-            let batches: Vec<_> = fixture.lake.export(request).await.unwrap().try_collect().await.unwrap();
-            let exported: Vec<u64> =
-                batches.iter().flat_map(crate::files::positions).map(|position| position.cast_unsigned()).collect();
-            assert_eq!(exported, oldest_first, "{place}: {query}");
+            assert_eq!(exported(&fixture.lake, &Visibility::All, request).await, oldest_first, "{place}: {query}");
         }
-        let hit = fixture.lake.event("42").await.unwrap().unwrap();
+        let hit = fixture.lake.event(&Visibility::All, "42").await.unwrap().unwrap();
         assert_eq!(hit.position, 43);
         assert_eq!(serde_json::from_str::<Event>(&hit.event).unwrap().data, event(42).data);
     }
@@ -213,7 +233,7 @@ async fn counts_by_field_path_and_time_agree_with_the_events() {
         *by_host.entry(event(n).data["host"].as_str().map(str::to_owned)).or_default() += 1;
     }
     let request = AggregateRequest { group_by: vec!["data.host".into()], limit: 10, ..AggregateRequest::default() };
-    let result = fixture.lake.aggregate(request).await.unwrap();
+    let result = fixture.lake.aggregate(&Visibility::All, request).await.unwrap();
     assert_eq!(result.columns, ["data.host", "count"]);
     let counted: BTreeMap<Option<String>, u64> =
         result.rows.iter().map(|row| (row[0].as_str().map(str::to_owned), row[1].as_u64().unwrap())).collect();
@@ -226,7 +246,7 @@ async fn counts_by_field_path_and_time_agree_with_the_events() {
         limit: 100,
         ..AggregateRequest::default()
     };
-    let result = fixture.lake.aggregate(request).await.unwrap();
+    let result = fixture.lake.aggregate(&Visibility::All, request).await.unwrap();
     assert_eq!(result.columns, ["bucket", "count", "distinct"]);
     assert_eq!(
         result.rows.iter().map(|row| row[1].as_u64().unwrap()).sum::<u64>(),
@@ -234,7 +254,7 @@ async fn counts_by_field_path_and_time_agree_with_the_events() {
     );
     assert!(result.rows.iter().all(|row| row[2].as_u64().unwrap() <= 3));
     let unknown = AggregateRequest { group_by: vec!["colour".into()], limit: 1, ..AggregateRequest::default() };
-    assert!(matches!(fixture.lake.aggregate(unknown).await, Err(LakeError::Invalid(_))));
+    assert!(matches!(fixture.lake.aggregate(&Visibility::All, unknown).await, Err(LakeError::Invalid(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,14 +263,9 @@ async fn sql_reads_events_and_nothing_else() {
     fixture.append(0..60).await;
     fixture.archive().await;
     fixture.append(60..70).await;
-    let limits = SqlLimits { timeout: Duration::from_secs(10), max_rows: 100 };
-    let answer = fixture
-        .lake
-        .sql("SELECT count(*) AS n, count(DISTINCT actor_name) AS people FROM events WHERE ip_in_network(actor_ip, '10.0.0.0/8')", limits)
-        .await
-        .unwrap();
-    let batches: Vec<_> = answer.try_collect().await.unwrap();
-    let rows = crate::aggregate::rows(&batches, &["n".into(), "people".into()]).unwrap();
+    let question = "SELECT count(*) AS n, count(DISTINCT actor_name) AS people FROM events
+                    WHERE ip_in_network(actor_ip, '10.0.0.0/8')";
+    let rows = ask(&fixture.lake, &Visibility::All, question).await.unwrap();
     assert_eq!(rows, [[json!(expected(70, "ip:10.0.0.0/8").len()), json!(3)]]);
     for refused in [
         "",
@@ -268,12 +283,12 @@ async fn sql_reads_events_and_nothing_else() {
         "EXPLAIN SELECT 1",
         "DROP TABLE events",
     ] {
-        let error = fixture.lake.sql(refused, limits).await.err();
+        let error = fixture.lake.sql(&Visibility::All, refused, LIMITS).await.err();
         assert!(matches!(error, Some(LakeError::Invalid(_))), "{refused}: {error:?}");
     }
-    let few = SqlLimits { max_rows: 5, ..limits };
-    let batches: Vec<_> =
-        fixture.lake.sql("SELECT position FROM events", few).await.unwrap().try_collect().await.unwrap();
+    let few = SqlLimits { max_rows: 5, ..LIMITS };
+    let answer = fixture.lake.sql(&Visibility::All, "SELECT position FROM events", few).await.unwrap();
+    let batches: Vec<_> = answer.try_collect().await.unwrap();
     assert_eq!(batches.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 6);
 }
 
@@ -315,8 +330,8 @@ async fn walks_and_counts_stay_exact_while_events_arrive_are_archived_and_merged
     };
     while !writing.is_finished() {
         let head = fixture.log.heads().total();
-        let page =
-            fixture.lake.search(SearchRequest { limit: 1, total: true, ..SearchRequest::default() }).await.unwrap();
+        let request = SearchRequest { limit: 1, total: true, ..SearchRequest::default() };
+        let page = fixture.lake.search(&Visibility::All, request).await.unwrap();
         assert!(page.total.unwrap() >= head, "an acknowledged event is missing");
         let walked = fixture.walk("", false, 97).await;
         let unique: std::collections::BTreeSet<u64> = walked.iter().copied().collect();

@@ -54,7 +54,7 @@ pub(crate) async fn aggregate(
     };
     let asked = format!("{} | {}", query.q.as_deref().unwrap_or_default(), group_by);
     let reading = Reading::begin(&gateway, &caller, "aggregate", &asked);
-    let result = gateway.lake.aggregate(request).await?;
+    let result = gateway.lake.aggregate(&caller.visibility(), request).await?;
     reading.record(result.rows.len() as u64).await?;
     Ok(HttpResponse::Ok().json(json!({ "columns": result.columns, "rows": result.rows })))
 }

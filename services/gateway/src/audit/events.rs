@@ -54,7 +54,7 @@ pub(crate) async fn search(
         total: query.total.unwrap_or(false),
     };
     let reading = Reading::begin(&gateway, &caller, "events", query.q.as_deref().unwrap_or_default());
-    let page = gateway.lake.search(request).await?;
+    let page = gateway.lake.search(&caller.visibility(), request).await?;
     reading.record(page.hits.len() as u64).await?;
     let mut body = String::from("{\"events\":[");
     for (index, hit) in page.hits.iter().enumerate() {
@@ -74,7 +74,7 @@ pub(crate) async fn search(
     Ok(HttpResponse::Ok().content_type("application/json").body(body))
 }
 
-/// One event by its id.
+/// One event by its id. One that the caller may not see is not there.
 #[utoipa::path(get, path = "/api/v1/audit/events/{id}", tag = "audit", params(("id" = String, Path, description = "Event id")),
     responses((status = 200), (status = 401), (status = 403), (status = 404)))]
 pub(crate) async fn show(
@@ -84,7 +84,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let gateway: Arc<Gateway> = gateway.into_inner();
     let reading = Reading::begin(&gateway, &caller, "event", &id);
-    let hit = gateway.lake.event(&id).await?;
+    let hit = gateway.lake.event(&caller.visibility(), &id).await?;
     reading.record(u64::from(hit.is_some())).await?;
     let hit = hit.ok_or_else(|| ApiError::NotFound("there is no event with this id".to_owned()))?;
     Ok(HttpResponse::Ok().content_type("application/json").body(with_position(hit.position, &hit.event)))

@@ -47,7 +47,7 @@ pub(crate) async fn export(
         ascending: ascending(query.order.as_deref().or(Some("asc")))?,
     };
     let reading = Reading::begin(&gateway, &caller, "export", query.q.as_deref().unwrap_or_default());
-    let batches = gateway.lake.export(request).await?;
+    let batches = gateway.lake.export(&caller.visibility(), request).await?;
     let encoder = Encoder::new(format, &batches.schema()).map_err(|error| ApiError::Internal(error.to_string()))?;
     let name = format!("attachment; filename=\"events.{}\"", format.as_str());
     let reading = reading.exporting(format.as_str()).streaming();

@@ -1,4 +1,4 @@
-//! Questions about the audit trail.
+//! Questions about the audit trail. Each is asked for what its caller may see.
 
 pub(crate) mod aggregate;
 pub(crate) mod events;

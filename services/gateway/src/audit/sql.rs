@@ -38,7 +38,7 @@ pub(crate) async fn sql(
     let limits = SqlLimits { timeout: gateway.settings.query_timeout, max_rows };
     let reading = Reading::begin(&gateway, &caller, "sql", &request.query);
     let answer = async {
-        let stream = gateway.lake.sql(&request.query, limits).await?;
+        let stream = gateway.lake.sql(&caller.visibility(), &request.query, limits).await?;
         let columns: Vec<String> = stream.schema().fields().iter().map(|field| field.name().clone()).collect();
         let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(LakeError::from)?;
         Ok::<_, LakeError>((columns, batches))

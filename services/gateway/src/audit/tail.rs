@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use chancery_domain::Event;
 use chancery_filter::Filter;
+use chancery_lake::Visibility;
 use chancery_log::{Frontier, LogError, Recorded, partition, place};
 use futures::{Stream, stream};
 use serde::Deserialize;
@@ -52,8 +53,15 @@ pub(crate) async fn tail(
         None => gateway.log.barrier().await?,
     };
     let reading = Reading::begin(&gateway, &caller, "tail", query.q.as_deref().unwrap_or_default()).streaming();
-    let follower =
-        Follower { gateway, filter, frontier, page: VecDeque::new(), reading, stopping: stopping.get_ref().clone() };
+    let follower = Follower {
+        gateway,
+        visibility: caller.visibility(),
+        filter,
+        frontier,
+        page: VecDeque::new(),
+        reading,
+        stopping: stopping.get_ref().clone(),
+    };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("x-accel-buffering", "no"))
@@ -73,6 +81,7 @@ fn beginning(text: &str, partitions: u16) -> Result<Frontier, ApiError> {
 
 struct Follower {
     gateway: Arc<Gateway>,
+    visibility: Visibility,
     filter: Option<Filter>,
     frontier: Frontier,
     page: VecDeque<Recorded>,
@@ -97,7 +106,7 @@ impl Follower {
         loop {
             while let Some(recorded) = self.page.pop_front() {
                 self.frontier.advance(recorded.position);
-                if self.shows(&recorded) {
+                if shows(&self.visibility, self.filter.as_ref(), &recorded) {
                     self.reading.sent(1);
                     let data = with_position(recorded.position, &recorded.bytes);
                     return Some(format!("id: {}\ndata: {data}\n\n", self.frontier));
@@ -131,9 +140,44 @@ impl Follower {
         }
         Ok(())
     }
+}
 
-    fn shows(&self, recorded: &Recorded) -> bool {
-        let Some(filter) = &self.filter else { return true };
-        serde_json::from_str::<Event>(&recorded.bytes).is_ok_and(|event| filter.matches(&event, recorded.position))
+/// Whether an event is visible and matches.
+fn shows(visibility: &Visibility, filter: Option<&Filter>, recorded: &Recorded) -> bool {
+    if *visibility == Visibility::All && filter.is_none() {
+        return true;
+    }
+    serde_json::from_str::<Event>(&recorded.bytes).is_ok_and(|event| {
+        visibility.includes(event.organization.as_deref())
+            && filter.is_none_or(|filter| filter.matches(&event, recorded.position))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_domain::{Actor, Resource, Timestamp};
+    use chancery_filter::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_of_a_visible_event_that_matches() {
+        let recorded = |organization: Option<&str>| {
+            let resource = Resource::new("user", "1");
+            let mut event = Event::new("user.logout", "e-1", "/test", Timestamp::EPOCH, Actor::default(), resource);
+            event.organization = organization.map(str::to_owned);
+            Recorded { position: 1, bytes: serde_json::to_string(&event).unwrap().into() }
+        };
+        let acme = Visibility::Organizations(["acme".to_owned()].into());
+        let filter = |text: &str| Filter::parse(text, &Context::new(Timestamp::EPOCH)).unwrap();
+        let (all, other) = (filter("type:user.logout"), filter("type:user.created"));
+        for organization in [None, Some("acme"), Some("Acme"), Some("globex")] {
+            let event = recorded(organization);
+            assert!(shows(&Visibility::All, None, &event) && shows(&Visibility::All, Some(&all), &event));
+            assert_eq!(shows(&acme, None, &event), organization == Some("acme"));
+            assert_eq!(shows(&acme, Some(&all), &event), organization == Some("acme"));
+            assert!(!shows(&acme, Some(&other), &event));
+        }
+        assert!(!shows(&acme, None, &Recorded { position: 1, bytes: "{}".into() }));
     }
 }

@@ -195,7 +195,7 @@ async fn a_walk_ends_in_each_partition_where_it_ended_when_it_began() {
     (0..PARTITIONS).for_each(|p| snapshot.extend(chunk(p, 0, 9)));
     let end = snapshot.reached.clone();
     (1..3).for_each(|p| snapshot.extend(chunk(p, 9, 20)));
-    let table = lake.inner.engine.table(snapshot.rows(), crate::table::Order::OldestFirst);
+    let table = lake.inner.engine.table(&Visibility::All, snapshot.rows(), crate::table::Order::OldestFirst);
     let events = lake.inner.engine.session().read_table(table).unwrap();
     let within = events.filter(crate::functions::within(ident("position"), &end)).unwrap().collect().await.unwrap();
     let found: BTreeSet<Position> = all_positions(&within).into_iter().collect();
