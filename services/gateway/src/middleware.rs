@@ -29,6 +29,14 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
 }
 
+impl Caller {
+    /// What of the audit trail they may see.
+    #[expect(clippy::unused_self, reason = "until roles decide, every reader sees all")]
+    pub(crate) fn visibility(&self) -> chancery_lake::Visibility {
+        chancery_lake::Visibility::All
+    }
+}
+
 /// Wraps every request.
 pub(crate) async fn around(
     gateway: web::Data<Gateway>,
