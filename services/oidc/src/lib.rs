@@ -33,6 +33,8 @@ mod provider;
 mod relying_party;
 mod secret;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 
 pub use bearer::{Bearer, PrincipalRule, TrustedIssuer};
 pub use cached::Timing;
