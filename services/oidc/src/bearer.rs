@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::claims::{has_one_of, text, words};
+use crate::claims::{require, text, words};
 use crate::error::OidcError;
 use crate::http::checked;
 use crate::issuer::{Expectation, LONGEST_TOKEN, Verified};
@@ -123,13 +123,7 @@ impl TrustedIssuer {
         {
             return Err(OidcError::token(format!("`{missing}` is missing")));
         }
-        for (name, values) in &self.required_claims {
-            if !has_one_of(&claims, name, values) {
-                return Err(OidcError::NotAllowed(format!(
-                    "the claim `{name}` does not have a value that it must have"
-                )));
-            }
-        }
+        require(&claims, &self.required_claims)?;
         Ok(Bearer {
             trusted_issuer: self.name.clone(),
             issuer: self.issuer.clone(),

@@ -1,6 +1,10 @@
 //! Finding and reading claims.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
+
+use crate::error::OidcError;
 
 /// A claim by its name as it is, or else as a path through objects: names of some providers are URLs, with dots.
 pub(crate) fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -27,8 +31,16 @@ pub(crate) fn words(claims: &Map<String, Value>, name: &str) -> Vec<String> {
     texts(claims, name).iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect()
 }
 
+/// Turns away who lacks one of these claims, or has none of the values that it must have.
+pub(crate) fn require(claims: &Map<String, Value>, required: &BTreeMap<String, Vec<String>>) -> Result<(), OidcError> {
+    match required.iter().find(|(name, values)| !has_one_of(claims, name, values)) {
+        Some((name, _)) => Err(OidcError::NotAllowed(format!("the claim `{name}` has no value that it must have"))),
+        None => Ok(()),
+    }
+}
+
 /// Whether a claim, or a member of the list that it is, is one of these. No values means that it is there.
-pub(crate) fn has_one_of(claims: &Map<String, Value>, name: &str, wanted: &[String]) -> bool {
+fn has_one_of(claims: &Map<String, Value>, name: &str, wanted: &[String]) -> bool {
     let is_wanted = |value: &Value| match value {
         Value::String(text) => wanted.contains(text),
         Value::Bool(_) | Value::Number(_) => wanted.contains(&value.to_string()),

@@ -18,7 +18,8 @@ pub struct DeviceAuthorization {
     pub device_code: Secret,
     /// What the person types in.
     pub user_code: String,
-    /// Where they do.
+    /// Where they do; Google names it as a draft of the RFC did.
+    #[serde(alias = "verification_url")]
     pub verification_uri: String,
     /// The same with the code in it.
     #[serde(default)]

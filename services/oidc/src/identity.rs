@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::claims::{find, text, texts};
+use crate::claims::{find, require, text, texts};
 use crate::error::OidcError;
 use crate::provider::{LinkBy, Provider};
 
@@ -63,6 +63,7 @@ pub enum Link {
 impl Identity {
     /// Reads claims and turns away who must not sign in.
     pub(crate) fn new(provider: &Provider, claims: Map<String, Value>) -> Result<Self, OidcError> {
+        require(&claims, &provider.required_claims)?;
         let names = &provider.claims;
         let email = text(&claims, &names.email);
         let identity = Self {

@@ -35,6 +35,10 @@ pub struct Provider {
     /// Which claims say what.
     #[serde(default)]
     pub claims: ClaimNames,
+    /// Claims that somebody must have, each with one of these values, or with any when there are none: Google's `hd`,
+    /// Entra's `tid`.
+    #[serde(default)]
+    pub required_claims: BTreeMap<String, Vec<String>>,
     /// Domains of e-mail addresses that may sign in; empty means all. With domains, an address must be verified.
     #[serde(default)]
     pub email_domains: Vec<String>,
@@ -121,6 +125,7 @@ impl Provider {
             redirect_url: None,
             authorization_parameters: BTreeMap::new(),
             claims: ClaimNames::default(),
+            required_claims: BTreeMap::new(),
             email_domains: Vec::new(),
             trust_email: false,
             userinfo: true,

@@ -10,12 +10,13 @@ async fn a_device_gets_codes() {
     let mut setup = Setup::new().await;
     setup.provider.client_secret = None;
     let answer = json!({
-        "device_code": "dev1ce", "user_code": "WDJB-MJHT", "verification_uri": "https://idp.example/device",
+        "device_code": "dev1ce", "user_code": "WDJB-MJHT", "verification_url": "https://idp.example/device",
         "expires_in": 600,
     });
     setup.fake.answer("/device", 200, &answer);
     let codes = setup.relying_party.begin_device(&setup.provider).await.unwrap();
     assert_eq!((codes.user_code.as_str(), codes.interval().as_secs()), ("WDJB-MJHT", 5));
+    assert_eq!(codes.verification_uri, "https://idp.example/device");
     assert!(!format!("{codes:?}").contains("dev1ce"));
     let request = setup.fake.requests("/device").remove(0);
     assert_eq!(request.field("client_id").as_deref(), Some("chancery"));

@@ -83,6 +83,20 @@ async fn only_verified_addresses_of_the_right_domain_come_in() {
 }
 
 #[tokio::test]
+async fn claims_that_somebody_must_have_are_required() {
+    let mut setup = Setup::new().await;
+    setup.provider.required_claims.insert("hd".to_owned(), vec!["example.com".to_owned()]);
+    let with = |hd: &str| {
+        let hd = json!(hd);
+        setup.sign_in_with(move |claims| drop(claims.insert("hd".to_owned(), hd)))
+    };
+    with("example.com").await.unwrap();
+    for outcome in [with("example.org").await, setup.sign_in_with(|_| {}).await] {
+        assert!(matches!(outcome, Err(OidcError::NotAllowed(_))), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn accounts_are_found_by_what_the_provider_vouches_for() {
     let mut setup = Setup::new().await;
     let identity = setup.sign_in_with(|claims| drop(claims.insert("email".to_owned(), json!("A@B.c")))).await.unwrap();
