@@ -293,7 +293,7 @@ fn without_own_questions(body: &str) -> String {
     match serde_json::from_str::<Value>(body) {
         Ok(event) if is_own(&event) => String::new(),
         Ok(mut answer) => {
-            if let Some(events) = answer["events"].as_array_mut() {
+            if let Some(events) = answer.get_mut("events").and_then(Value::as_array_mut) {
                 events.retain(|event| !is_own(event));
             }
             answer.to_string()
