@@ -70,8 +70,8 @@ async fn ask(request: RequestBuilder, operation: &Operation) -> (StatusCode, Str
     (status, response.text().await.unwrap())
 }
 
-async fn token(server: &Server, request: Value) -> String {
-    let made = server.post("/api/v1/tokens", &request).await.expect(StatusCode::CREATED);
+async fn token(server: &Server, request: &Value) -> String {
+    let made = server.post("/api/v1/tokens", request).await.expect(StatusCode::CREATED);
     made["token"].as_str().unwrap().to_owned()
 }
 
@@ -84,7 +84,7 @@ async fn person(server: &Server, organization: &str, role: Option<&str>, scopes:
         let granted = server.post(&format!("/api/v1/users/{id}/roles"), &grant).await;
         assert!(granted.status.is_success(), "{}", granted.text);
     }
-    token(server, json!({"name": "own", "scopes": scopes, "owner": {"kind": "user", "id": id}})).await
+    token(server, &json!({"name": "own", "scopes": scopes, "owner": {"kind": "user", "id": id}})).await
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn nobody_gets_in_and_what_is_public_is_listed() {
 #[tokio::test]
 async fn no_credentials_do_more_than_they_say() {
     let server = Server::start().await;
-    let ingest = token(&server, json!({"name": "ingest", "scopes": ["ingest"]})).await;
+    let ingest = token(&server, &json!({"name": "ingest", "scopes": ["ingest"]})).await;
     let without_role = person(&server, "beta", None, &["ingest", "read", "admin"]).await;
     let auditor_without_scope = person(&server, "gamma", Some("auditor"), &["ingest"]).await;
     for operation in operations(&server).await.iter().filter(|operation| !operation.is_public()) {

@@ -57,8 +57,7 @@ impl Provider {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let mut all =
             json!({"name": format!("idp-{}", NUMBER.fetch_add(1, Ordering::Relaxed)), "organizations": ["acme"]});
-        let members = all.as_object_mut().expect("an object");
-        members.extend(settings.as_object().cloned().expect("settings are an object"));
+        extend(&mut all, settings);
         let made = api.post("/api/v1/connections", &all).await;
         let made = made.expect(StatusCode::CREATED);
         let connection = made["id"].as_str().expect("the connection's id").to_owned();
@@ -129,7 +128,9 @@ impl Provider {
 
     /// Patches with these operations.
     pub async fn patch(&self, path: &str, operations: Value) -> Answer {
-        self.send(Method::PATCH, path, &json!({"schemas": [PATCH], "Operations": operations})).await
+        let mut body = json!({"schemas": [PATCH]});
+        body["Operations"] = operations;
+        self.send(Method::PATCH, path, &body).await
     }
 
     /// Deletes.
@@ -148,10 +149,9 @@ impl Provider {
     }
 
     /// Makes a user with this name and these attributes; gives back its id.
-    #[expect(clippy::expect_used, reason = "tests")]
     pub async fn user(&self, name: &str, attributes: Value) -> String {
         let mut user = json!({"schemas": [USER], "userName": name});
-        user.as_object_mut().expect("an object").extend(attributes.as_object().cloned().unwrap_or_default());
+        extend(&mut user, attributes);
         self.post("/Users", &user).await.made()
     }
 
@@ -170,6 +170,13 @@ impl Provider {
             members.iter().filter_map(|member| member["value"].as_str().map(str::to_owned)).collect();
         ids.sort();
         ids
+    }
+}
+
+/// Sets members of an object.
+fn extend(object: &mut Value, members: Value) {
+    if let (Value::Object(object), Value::Object(members)) = (object, members) {
+        object.extend(members);
     }
 }
 

@@ -61,7 +61,8 @@ impl Connection {
     }
 
     pub(crate) async fn patch(&mut self, target: usize, path: &str, operations: Value) -> Value {
-        let body = json!({"schemas": [PATCH], "Operations": operations});
+        let mut body = json!({"schemas": [PATCH]});
+        body["Operations"] = operations;
         self.send(target, Method::PATCH, path, Some(&body)).await
     }
 

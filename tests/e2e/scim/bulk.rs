@@ -9,7 +9,9 @@ use super::{started, texts};
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 
 fn bulk(operations: Value) -> Value {
-    json!({"schemas": [BULK], "Operations": operations})
+    let mut request = json!({"schemas": [BULK]});
+    request["Operations"] = operations;
+    request
 }
 
 fn new_user(bulk_id: &str, name: &str) -> Value {

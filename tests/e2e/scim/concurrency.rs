@@ -20,7 +20,9 @@ async fn one_of_many_creations_succeeds(idp: &Provider) {
                 .chars()
                 .enumerate()
                 .map(
-                    |(index, letter)| if number >> (index % 4) & 1 == 1 { letter.to_ascii_uppercase() } else { letter },
+                    |(index, letter)| {
+                        if (number >> (index % 4)) & 1 == 1 { letter.to_ascii_uppercase() } else { letter }
+                    },
                 )
                 .collect();
             idp.post("/Users", &json!({"schemas": [USER], "userName": name})).await

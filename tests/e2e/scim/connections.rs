@@ -183,3 +183,36 @@ async fn a_connection_that_is_dry_changes_nothing() {
     let log = server.get(&format!("/api/v1/connections/{}/requests", idp.connection), &[]).await;
     assert!(log["items"][0].to_string().contains("/Users"), "what would have been done is on record: {log}");
 }
+
+/// Names of the switches in the table of `deploy/scim.md`.
+fn documented_switches() -> Vec<&'static str> {
+    let page = include_str!("../../../deploy/scim.md");
+    let table = page.split("\n| switch |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with("| `"));
+    rows.map(|row| row.split('`').nth(1).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_vendor_and_switch_of_the_documentation_is_one() {
+    let (server, idp) = started().await;
+    let path = format!("/api/v1/connections/{}", idp.connection);
+    let set = async |profile: Value| {
+        let settings = json!({"name": "switched", "organizations": ["acme"], "profile": profile});
+        server.send(Method::PUT, &path, &settings).await.status
+    };
+    for vendor in ["entra", "okta", "google", "onelogin", "jumpcloud", "ping", super::STRICT_VENDOR] {
+        assert_eq!(set(json!({"vendor": vendor})).await, StatusCode::OK, "{vendor}");
+    }
+    let switches = documented_switches();
+    assert!(switches.len() >= 9, "{switches:?}");
+    for switch in switches {
+        for value in [true, false] {
+            assert_eq!(set(json!({"vendor": "entra", switch: value})).await, StatusCode::OK, "{switch}");
+        }
+    }
+    for wrong in
+        [json!({"vendor": "nobody"}), json!({"nosuch": true}), json!({"vendor": "okta", "text_booleans": "yes"})]
+    {
+        assert_eq!(set(wrong.clone()).await, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}

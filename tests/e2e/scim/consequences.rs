@@ -200,6 +200,7 @@ async fn a_role_stays_while_another_group_gives_it_and_a_new_mapping_works_at_on
 async fn a_mapping_beyond_the_connections_organizations_is_refused() {
     let server = Server::start().await;
     let roles = json!([{"role": "auditor", "organization": "beta"}]);
-    let settings = json!({"name": "reach", "organizations": ["acme"], "group_mappings": [{"group": "G", "roles": roles}]});
+    let settings =
+        json!({"name": "reach", "organizations": ["acme"], "group_mappings": [{"group": "G", "roles": roles}]});
     server.post("/api/v1/connections", &settings).await.expect(StatusCode::BAD_REQUEST);
 }
