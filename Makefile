@@ -6,7 +6,7 @@ CARGO_FLAGS := --release --locked
 DATA ?= target/demo
 CHAOS_ROUNDS ?= 5
 
-.PHONY: run cluster test chaos upgrade-test build bench lint fmt schemas
+.PHONY: run cluster test conformance chaos upgrade-test build bench lint fmt schemas
 
 run: build ## a server on 127.0.0.1:8080 with a generated company in it
 	target/release/chancery serve --data-directory $(DATA) --demo-users 200 --demo-days 30
@@ -20,6 +20,11 @@ test: ## everything: unit, property and end-to-end tests on the real binary and 
 	cargo build $(CARGO_FLAGS) --workspace
 	cargo test $(CARGO_FLAGS) --workspace -- --skip chaos::
 	cargo test $(CARGO_FLAGS) --workspace --test e2e -- chaos::
+
+conformance: ## the SCIM checks of scim2-tester against this server, on SQLite and on PostgreSQL, one by one
+	sh .ci/packages build test
+	cargo build $(CARGO_FLAGS) --workspace
+	cargo test $(CARGO_FLAGS) --workspace --test e2e scim::conformance -- --nocapture --test-threads 1
 
 chaos: ## CHAOS_ROUNDS rounds of every fault on a cluster under load, and what its clients saw of each
 	sh .ci/packages build test

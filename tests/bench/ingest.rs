@@ -88,7 +88,7 @@ pub(crate) async fn batches(report: &mut Report, server: &Server, events: usize)
 }
 
 /// The highest resident memory a process has had, MiB.
-fn peak_resident(process: u32) -> f64 {
+pub(crate) fn peak_resident(process: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(f64::NAN, |kib| kib / 1024.0)

@@ -1,10 +1,16 @@
 //! `make bench`: one table of numbers, also as `target/bench/results.json`.
 //!
-//! `bench [--events N] [--cluster-events N] [--only embedded|cluster]` asks the nine audit questions of N events
-//! (5,000,000 without), and gives each cluster N events (200,000 without). Everything is measured on this machine in
-//! this run; the table names it.
+//! `bench [--events N] [--cluster-events N] [--scim-users N] [--scim-groups N] [--scim-filled N] [--only PART]` asks
+//! the nine audit questions of N events (5,000,000 without), gives each cluster N events (200,000 without), and pushes
+//! N users and groups by SCIM (100,000 and 2,000 without) before one is looked up among N (1,000,000 without). Parts
+//! are `embedded`, `cluster` and `scim`. Everything is measured on this machine in this run; the table names it.
 
-#![expect(clippy::expect_used, clippy::cast_precision_loss, reason = "a benchmark stops where it cannot go on")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a benchmark stops where it cannot go on"
+)]
 
 mod append;
 mod cluster;
@@ -15,6 +21,7 @@ mod kafka;
 mod postgres;
 mod questions;
 mod report;
+mod scim;
 
 use std::path::PathBuf;
 
@@ -24,13 +31,12 @@ use report::Report;
 fn main() {
     let option = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
     let number = |name: &str, without: usize| {
-        option(name)
-            .map_or(without, |number| number.parse().expect("--events and --cluster-events are followed by a number"))
+        option(name).map_or(without, |value| value.parse().unwrap_or_else(|_| panic!("{name} is followed by a number")))
     };
     let (events, cluster_events) = (number("--events", 5_000_000), number("--cluster-events", 200_000));
     let only = option("--only");
-    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster"].contains(&only));
-    assert!(known, "--only is followed by embedded or cluster");
+    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster", "scim"].contains(&only));
+    assert!(known, "--only is followed by embedded, cluster or scim");
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut report = Report::new();
@@ -39,6 +45,14 @@ fn main() {
     }
     if wanted("cluster") {
         runtime.block_on(cluster::measure(&mut report, cluster_events));
+    }
+    if wanted("scim") {
+        let sizes = scim::Sizes {
+            users: number("--scim-users", 100_000),
+            groups: number("--scim-groups", 2_000),
+            filled: number("--scim-filled", 1_000_000),
+        };
+        runtime.block_on(scim::measure(&mut report, sizes));
     }
     report.finish();
 }

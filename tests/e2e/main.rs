@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod big_sql;
+mod borders;
 mod chaos;
 mod cluster;
 mod crash;
@@ -16,6 +17,7 @@ mod kafka;
 mod open_table;
 mod operations;
 mod postgres;
+mod scim;
 
 use serde_json::{Value, json};
 

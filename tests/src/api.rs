@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
+use crate::scim::Answer;
 use crate::{TOKEN, binary};
 
 /// The API at a URL, used with the admin token.
@@ -39,6 +40,25 @@ impl Api {
         let body = response.text().await.expect("a body");
         assert!(status.is_success(), "{path}: {status}: {body}");
         serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// Sends JSON, or nothing when it is null.
+    #[expect(clippy::expect_used, reason = "tests")]
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.request(method.clone(), path);
+        let request = if body.is_null() { request } else { request.json(body) };
+        Answer::of(format!("{method} {path} {body}"), request.send().await.expect("an answer")).await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, body).await
+    }
+
+    /// Events that a filter finds, oldest first, a thousand at most.
+    pub async fn events(&self, filter: &str) -> Vec<Value> {
+        let found = self.get("/api/v1/audit/events", &[("q", filter), ("order", "asc"), ("limit", "1000")]).await;
+        found["events"].as_array().cloned().unwrap_or_default()
     }
 
     /// Posts a batch of CloudEvents and gives back status and report.

