@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chancery_domain::tokens::{Context, CreateToken, TokenRefusal};
+use chancery_domain::decision::{Context, Refusal};
+use chancery_domain::tokens::{CreateToken, TokenRefusal};
 use chancery_domain::{Event, Timestamp};
 use chancery_evidence::Sealed;
 use chancery_log::{Appended, Frontier, Log, LogError, Position};
@@ -21,7 +22,7 @@ const UNHELPED: Duration = Duration::from_millis(700);
 pub enum DecisionError {
     /// The rules refuse it.
     #[error(transparent)]
-    Refused(#[from] TokenRefusal),
+    Refused(#[from] Refusal),
     /// State could not be read.
     #[error(transparent)]
     State(#[from] StateError),
@@ -51,17 +52,19 @@ impl Decisions {
 
     /// Makes a token. Its id must be new.
     pub async fn create_token(&self, command: CreateToken, context: Context) -> Result<Position, DecisionError> {
-        let event = command.decide(context)?;
-        self.append(&event, 0).await?.ok_or(DecisionError::Contended)
+        let events = command.decide(context)?;
+        let [event] = events.as_slice() else { return Err(DecisionError::Contended) };
+        self.append(event, 0).await?.ok_or(DecisionError::Contended)
     }
 
     /// Withdraws a token; it stops working before this returns.
     pub async fn revoke_token(&self, id: &str, context: Context) -> Result<Position, DecisionError> {
         for _ in 0..ATTEMPTS {
             self.settle(&self.log.barrier().await?).await?;
-            let token = self.state.versioned_token(id).await?.ok_or(TokenRefusal::Unknown)?;
-            let event = token.token.revoke(context.clone())?;
-            if let Some(position) = self.append(&event, token.stream_version).await? {
+            let token = self.state.versioned_token(id).await?.ok_or(Refusal::Token(TokenRefusal::Unknown))?;
+            let events = token.token.revoke(context.clone())?;
+            let [event] = events.as_slice() else { return Err(DecisionError::Contended) };
+            if let Some(position) = self.append(event, token.stream_version).await? {
                 if self.state.shared {
                     tokio::time::sleep(BELIEVED).await;
                 }
