@@ -43,6 +43,8 @@ pub struct PayloadError {
 pub enum Payload {
     /// Users, groups, tokens, organizations, sign-ins.
     Identity(events::identity::IdentityEvent),
+    /// Connections of identity providers and what they push.
+    Directory(events::directory::DirectoryEvent),
     /// Templates and their versions.
     Template(events::templates::TemplateEvent),
     /// Workspaces and builds.
@@ -67,6 +69,7 @@ pub enum Payload {
 pub fn all() -> impl Iterator<Item = &'static TypeInfo> {
     [
         events::identity::TYPES,
+        events::directory::TYPES,
         events::templates::TYPES,
         events::workspaces::TYPES,
         events::sessions::TYPES,
@@ -124,6 +127,9 @@ pub fn decode(event: &Event) -> Result<Payload, PayloadError> {
     }
     if let Some(payload) = events::quotas::QuotaEvent::decode(name, &data) {
         return payload.map(Payload::Quota);
+    }
+    if let Some(payload) = events::directory::DirectoryEvent::decode(name, &data) {
+        return payload.map(Payload::Directory);
     }
     if let Some(payload) = events::policy::PolicyEvent::decode(name, &data) {
         return payload.map(Payload::Policy);

@@ -7,15 +7,28 @@
 //! * [`catalogue`] lists the event types; their payloads live in [`events`], one module per area.
 //! * [`upcast`] brings payloads of older versions up to the current one when they are read.
 //! * [`cloudevents`] is the form events have on the wire, [`validate`] the bounds they must keep.
-//! * [`tokens`] decides about API tokens.
+//! * A [`decision`] turns a command and the state it read into events, or a refusal: about [`users`], [`groups`],
+//!   [`roles`], [`connections`], [`policies`], [`organizations`] and [`tokens`]. [`directory`] holds what they read.
+//!
+//! INVARIANT: a decision's events follow from its arguments alone.
 
+pub mod attributes;
 pub mod catalogue;
 pub mod cloudevents;
+pub mod connections;
+mod consequences;
+pub mod decision;
+pub mod directory;
 mod event;
 pub mod events;
+pub mod groups;
+pub mod organizations;
+pub mod policies;
+pub mod roles;
 mod time;
 pub mod tokens;
 pub mod upcast;
+pub mod users;
 pub mod validate;
 
 pub use event::{Actor, ActorKind, Change, Event, Imported, Outcome, PolicyReference, Resource};

@@ -7,11 +7,14 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Actor, Event, Resource};
-use crate::events::identity::TokenCreated;
+use crate::decision::{self, Context, Draft, Refusal};
+use crate::event::{Event, Resource};
+use crate::events::Bare;
+use crate::events::tokens::{OwnerKind, TokenCreated, TokenKind, TokenOwner, TokenRotated};
 use crate::time::Timestamp;
 
-/// What a token allows. Each scope stands for itself; `admin` includes the others.
+/// What a token allows. Each scope stands for itself; `admin` includes the others, except `scim`, which
+/// means nothing without a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -21,11 +24,13 @@ pub enum Scope {
     Read,
     /// Everything, tokens included.
     Admin,
+    /// Push users and groups, for the connection that owns the token.
+    Scim,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Ingest, Self::Read, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Ingest, Self::Read, Self::Admin, Self::Scim];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +38,7 @@ impl Scope {
             Self::Ingest => "ingest",
             Self::Read => "read",
             Self::Admin => "admin",
+            Self::Scim => "scim",
         }
     }
 
@@ -41,6 +47,9 @@ impl Scope {
         Self::ALL.into_iter().find(|scope| scope.as_str() == name)
     }
 }
+
+/// How often the use of a token is recorded, in microseconds: ten minutes.
+pub const USE_RECORDED_EVERY: i64 = 600_000_000;
 
 /// A token as the state knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +68,14 @@ pub struct Token {
     pub expires_at: Option<Timestamp>,
     /// When it was withdrawn.
     pub revoked_at: Option<Timestamp>,
+    /// What it stands for.
+    pub kind: TokenKind,
+    /// Whose it is.
+    pub owner: Option<TokenOwner>,
+    /// When it was last used, give or take [`USE_RECORDED_EVERY`].
+    pub last_used_at: Option<Timestamp>,
+    /// Id of its successor.
+    pub replaced_by: Option<String>,
 }
 
 /// Why a token was not accepted or a command about it refused.
@@ -77,7 +94,7 @@ pub enum TokenRefusal {
     #[error("the token's scopes do not allow this")]
     Scope,
     /// A token needs at least one scope.
-    #[error("a token needs at least one of the scopes ingest, read, admin")]
+    #[error("a token needs at least one of the scopes ingest, read, admin, scim")]
     NoScope,
     /// A name of 1 to 100 characters is needed.
     #[error("a token needs a name of 1 to 100 characters without control characters")]
@@ -85,21 +102,14 @@ pub enum TokenRefusal {
     /// The expiry lies in the past.
     #[error("the expiry lies in the past")]
     ExpiryInThePast,
-}
-
-/// What a decision may know of the world.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// The moment of the decision.
-    pub now: Timestamp,
-    /// Id for the event.
-    pub event_id: String,
-    /// Chancery's own source name.
-    pub source: String,
-    /// Who asks.
-    pub actor: Actor,
-    /// Request id.
-    pub correlation: Option<String>,
+    /// Kind, owner and scopes do not fit each other.
+    #[error(
+        "a scim token has the scope scim alone and a connection as its owner, a session token a user; no other token has that scope"
+    )]
+    Kind,
+    /// It has a successor already.
+    #[error("the token was rotated already")]
+    Rotated,
 }
 
 /// A token to be made; id and secret were drawn by the caller.
@@ -115,88 +125,158 @@ pub struct CreateToken {
     pub scopes: BTreeSet<Scope>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// What it stands for.
+    pub kind: TokenKind,
+    /// Whose it is.
+    pub owner: Option<TokenOwner>,
 }
 
 impl CreateToken {
     /// Decides whether the token can be made.
-    pub fn decide(self, context: Context) -> Result<Event, TokenRefusal> {
+    pub fn decide(self, context: Context) -> Result<Vec<Event>, Refusal> {
+        let mut draft = Draft::new(context);
+        self.check(draft.context.now)?;
+        let event = self.event(None, &mut draft);
+        draft.push(event);
+        Ok(draft.events)
+    }
+
+    fn check(&self, now: Timestamp) -> Result<(), TokenRefusal> {
         if self.scopes.is_empty() {
             return Err(TokenRefusal::NoScope);
         }
-        let length = self.name.chars().count();
-        if length == 0 || length > 100 || self.name.chars().any(char::is_control) {
-            return Err(TokenRefusal::Name);
-        }
-        if self.expires_at.is_some_and(|at| at <= context.now) {
+        decision::name("name", &self.name, decision::MAX_NAME).map_err(|_| TokenRefusal::Name)?;
+        if self.expires_at.is_some_and(|at| at <= now) {
             return Err(TokenRefusal::ExpiryInThePast);
         }
+        let owner = self.owner.as_ref().map(|owner| owner.kind);
+        let scim = self.scopes.contains(&Scope::Scim);
+        let fits = match self.kind {
+            TokenKind::Api => !scim && owner != Some(OwnerKind::Connection),
+            TokenKind::Session => !scim && owner == Some(OwnerKind::User),
+            TokenKind::Scim => scim && self.scopes.len() == 1 && owner == Some(OwnerKind::Connection),
+        };
+        if fits { Ok(()) } else { Err(TokenRefusal::Kind) }
+    }
+
+    fn event(self, replaces: Option<String>, draft: &mut Draft) -> Event {
+        let resource = resource(&self.id, &self.name, self.owner.as_ref());
         let payload = TokenCreated {
             expires_at: self.expires_at,
-            name: self.name.clone(),
+            kind: Some(self.kind),
+            name: self.name,
+            owner: self.owner,
+            replaces,
             scopes: self.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
             secret_sha256: self.secret_sha256,
         };
-        let resource = Resource::new("token", self.id).named(self.name);
-        let mut event =
-            Event::new("token.created", context.event_id, context.source, context.now, context.actor, resource);
-        event.correlation = context.correlation;
-        event.data = serde_json::json!(payload);
-        Ok(event)
+        draft.event("token.created", resource, &payload)
+    }
+}
+
+/// A successor for a token, with the same name, owner and scopes; id and secret were drawn by the caller.
+#[derive(Debug, Clone)]
+pub struct RotateToken {
+    /// Id of the successor.
+    pub id: String,
+    /// Lower-case hex SHA-256 of its secret.
+    pub secret_sha256: String,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// How long both work, in microseconds.
+    pub overlap: i64,
+}
+
+impl RotateToken {
+    /// Decides whether `old` can be rotated.
+    pub fn decide(self, old: &Token, context: Context) -> Result<Vec<Event>, Refusal> {
+        let mut draft = Draft::new(context);
+        let now = draft.context.now;
+        old.check_works(now)?;
+        if old.replaced_by.is_some() {
+            return Err(TokenRefusal::Rotated.into());
+        }
+        let successor = CreateToken {
+            id: self.id.clone(),
+            name: old.name.clone(),
+            secret_sha256: self.secret_sha256,
+            scopes: old.scopes.clone(),
+            expires_at: self.expires_at,
+            kind: old.kind,
+            owner: old.owner.clone(),
+        };
+        successor.check(now)?;
+        let event = successor.event(Some(old.id.clone()), &mut draft);
+        let created = draft.push(event);
+        let end = now.saturating_add_micros(self.overlap.max(0));
+        let expires_at = old.expires_at.map_or(end, |expiry| expiry.min(end));
+        let rotated = TokenRotated { expires_at, replaced_by: self.id };
+        let event = draft.event("token.rotated", old.resource(), &rotated);
+        draft.entail(&created, event);
+        Ok(draft.events)
+    }
+}
+
+fn resource(id: &str, name: &str, owner: Option<&TokenOwner>) -> Resource {
+    let resource = Resource::new("token", id).named(name);
+    match owner {
+        Some(TokenOwner { kind: OwnerKind::User, name: Some(owner), .. }) => resource.owned_by(owner),
+        _ => resource,
     }
 }
 
 impl Token {
     /// Decides whether the token allows `needed` at `now`.
     pub fn authorize(&self, needed: Scope, now: Timestamp) -> Result<(), TokenRefusal> {
+        self.check_works(now)?;
+        let admin = self.scopes.contains(&Scope::Admin) && needed != Scope::Scim;
+        if admin || self.scopes.contains(&needed) { Ok(()) } else { Err(TokenRefusal::Scope) }
+    }
+
+    /// Whether it is neither withdrawn nor expired at `now`.
+    pub fn works_at(&self, now: Timestamp) -> bool {
+        self.check_works(now).is_ok()
+    }
+
+    fn check_works(&self, now: Timestamp) -> Result<(), TokenRefusal> {
         if self.revoked_at.is_some() {
             return Err(TokenRefusal::Revoked);
         }
         if self.expires_at.is_some_and(|at| at <= now) {
             return Err(TokenRefusal::Expired);
         }
-        if self.scopes.contains(&Scope::Admin) || self.scopes.contains(&needed) {
-            return Ok(());
-        }
-        Err(TokenRefusal::Scope)
+        Ok(())
+    }
+
+    /// It as the resource of an event.
+    pub fn resource(&self) -> Resource {
+        resource(&self.id, &self.name, self.owner.as_ref())
     }
 
     /// Decides whether the token can be withdrawn.
-    pub fn revoke(&self, context: Context) -> Result<Event, TokenRefusal> {
+    pub fn revoke(&self, context: Context) -> Result<Vec<Event>, Refusal> {
         if self.revoked_at.is_some() {
-            return Err(TokenRefusal::Revoked);
+            return Err(TokenRefusal::Revoked.into());
         }
-        let resource = Resource::new("token", &self.id).named(&self.name);
-        let mut event =
-            Event::new("token.revoked", context.event_id, context.source, context.now, context.actor, resource);
-        event.correlation = context.correlation;
-        Ok(event)
+        Ok(self.one("token.revoked", context))
+    }
+
+    /// What is to be recorded of its use: nothing if the last record of it is recent.
+    pub fn used(&self, context: Context) -> Vec<Event> {
+        let due = self.last_used_at.map(|at| at.saturating_add_micros(USE_RECORDED_EVERY));
+        if due.is_some_and(|due| context.now < due) {
+            return Vec::new();
+        }
+        self.one("token.used", context)
+    }
+
+    fn one(&self, event_type: &str, context: Context) -> Vec<Event> {
+        let mut draft = Draft::new(context);
+        let event = draft.event(event_type, self.resource(), &Bare {});
+        draft.push(event);
+        draft.events
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn token(scopes: &[Scope]) -> Token {
-        Token {
-            id: "t".into(),
-            name: "ci".into(),
-            secret_sha256: String::new(),
-            scopes: scopes.iter().copied().collect(),
-            created_at: Timestamp::EPOCH,
-            expires_at: Timestamp::from_micros(100).ok(),
-            revoked_at: None,
-        }
-    }
-
-    #[test]
-    fn scopes_expiry_and_revocation_decide() {
-        let at = |micros| Timestamp::from_micros(micros).unwrap();
-        assert_eq!(token(&[Scope::Read]).authorize(Scope::Read, at(99)), Ok(()));
-        assert_eq!(token(&[Scope::Admin]).authorize(Scope::Ingest, at(1)), Ok(()));
-        assert_eq!(token(&[Scope::Read]).authorize(Scope::Admin, at(1)), Err(TokenRefusal::Scope));
-        assert_eq!(token(&[Scope::Read]).authorize(Scope::Read, at(100)), Err(TokenRefusal::Expired));
-        let revoked = Token { revoked_at: Some(at(5)), ..token(&[Scope::Admin]) };
-        assert_eq!(revoked.authorize(Scope::Read, at(6)), Err(TokenRefusal::Revoked));
-    }
-}
+mod tests;

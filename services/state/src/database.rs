@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 11] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_roles", &["user_id", "role", "organization"]),
@@ -25,6 +25,10 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 11] = [
     ("workspaces", &["id"]),
     ("sessions", &["id"]),
     ("tokens", &["id"]),
+    ("connections", &["id"]),
+    ("directory_resources", &["resource_type", "id"]),
+    ("custom_roles", &["name"]),
+    ("policies", &["id", "version"]),
 ];
 
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_domain::tokens::{Context, CreateToken, TokenRefusal};
+use chancery_domain::decision::{Context, Refusal};
+use chancery_domain::tokens::{CreateToken, RotateToken, Token, TokenRefusal};
 use chancery_domain::{Event, Timestamp};
 use chancery_evidence::Sealed;
 use chancery_log::{Decided, Frontier, Keys, Log, LogError};
@@ -42,12 +43,12 @@ pub enum DecisionError {
     Event(#[from] chancery_evidence::EvidenceError),
 }
 
-/// Why a command about a token had no effect.
+/// Why a command had no effect.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub enum CommandError {
     /// The rules refuse it.
     #[error(transparent)]
-    Refused(#[from] TokenRefusal),
+    Refused(#[from] Refusal),
     /// It could not be decided.
     #[error(transparent)]
     Decision(#[from] DecisionError),
@@ -108,28 +109,41 @@ impl Decisions {
     }
 
     /// Makes a token. Its id must be new.
-    pub async fn create_token(&self, command: CreateToken, context: Context) -> Result<(), TokenError> {
-        self.decide(&[token_key(&command.id)], async || {
-            let taken =
-                queries::find_token(&self.state.pool, &command.id).await.map_err(DecisionError::from)?.is_some();
-            if taken {
+    pub async fn create_token(&self, command: CreateToken, context: Context) -> Result<(), CommandError> {
+        let owner = command.owner.as_ref().map(|owner| format!("{}/{}", owner.kind.as_str(), owner.id));
+        let keys: Vec<String> = owner.into_iter().chain([token_key(&command.id)]).collect();
+        self.decide(&keys, async || {
+            if self.stored_token(&command.id).await?.is_some() {
                 return Err(DecisionError::Contended.into());
             }
-            Ok((vec![command.clone().decide(context.clone())?], ()))
+            Ok((command.clone().decide(context.clone())?, ()))
+        })
+        .await
+    }
+
+    /// Makes a successor for a token; both work until the overlap is over.
+    pub async fn rotate_token(&self, id: &str, command: RotateToken, context: Context) -> Result<(), CommandError> {
+        self.decide(&[token_key(id), token_key(&command.id)], async || {
+            let token = self.stored_token(id).await?.ok_or(Refusal::Token(TokenRefusal::Unknown))?;
+            Ok::<_, CommandError>((command.clone().decide(&token, context.clone())?, ()))
         })
         .await
     }
 
     /// Withdraws a token; it stops working before this returns.
-    pub async fn revoke_token(&self, id: &str, context: Context) -> Result<(), TokenError> {
+    pub async fn revoke_token(&self, id: &str, context: Context) -> Result<(), CommandError> {
         self.decide(&[token_key(id)], async || {
-            let found = queries::find_token(&self.state.pool, id).await.map_err(DecisionError::from)?;
-            let token = found.ok_or(TokenRefusal::Unknown)?;
-            Ok::<_, TokenError>((vec![token.revoke(context.clone())?], ()))
+            let token = self.stored_token(id).await?.ok_or(Refusal::Token(TokenRefusal::Unknown))?;
+            Ok::<_, CommandError>((token.revoke(context.clone())?, ()))
         })
         .await?;
         self.disbelieved().await;
         Ok(())
+    }
+
+    /// A token as it is stored, not as it is believed.
+    async fn stored_token(&self, id: &str) -> Result<Option<Token>, DecisionError> {
+        Ok(queries::find_token(&self.state.pool, id).await?)
     }
 
     /// Waits until no node believes any more what it knew of tokens before.

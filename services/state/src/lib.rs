@@ -5,7 +5,11 @@
 //! as the rows, so a crash at any moment only means that a few events are folded again from there, and of two nodes that
 //! fold the same events one succeeds. An event changes rows of its own stream only, so partitions fold in any order.
 //!
-//! * [`State`] reads: users, groups, templates, workspaces, sessions, tokens, dead letters.
+//! An event of another system touches nothing that Chancery's own events have made, and gives no access: rows know
+//! whose they are (`own`), and tokens, connections, roles' meanings and policies are taken from own events alone.
+//!
+//! * [`State`] reads: users, groups, members, roles, connections, policies, templates, workspaces, sessions, tokens,
+//!   dead letters.
 //! * [`Projector`] is the consumer that folds; [`apply`](mod@apply) is the one `apply(event)`.
 //! * [`Decisions`] decide: they wait until the state has seen the log's head, decide on it, append on the
 //!   condition that the stream has not moved, and wait until the state has seen the result.
@@ -14,6 +18,7 @@
 mod apply;
 mod database;
 mod decisions;
+mod directory;
 mod error;
 mod projector;
 mod queries;
@@ -22,7 +27,8 @@ mod state;
 mod tokens;
 
 pub use database::Database;
-pub use decisions::{DecisionError, Decisions, TokenError};
+pub use decisions::{CommandError, DecisionError, Decisions};
+pub use directory::Named;
 pub use error::StateError;
 pub use projector::Projector;
 pub use queries::{ConsumerStatus, ResourceKind};

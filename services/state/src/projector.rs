@@ -1,5 +1,7 @@
 //! The consumer that folds the log into the tables.
 
+use std::collections::BTreeSet;
+
 use chancery_domain::Event;
 use chancery_evidence::event_type;
 use chancery_log::{ConsumeError, Consumer, Frontier, Log, Page, Position, Recorded, partition, place};
@@ -55,9 +57,8 @@ impl Projector {
                 return Err(retry(error));
             }
         }
-        if events.iter().any(|event| event_type(&event.bytes).is_some_and(|name| name.starts_with("token."))) {
-            self.state.reload_tokens().await.map_err(|error| ConsumeError::Retry(error.to_string()))?;
-        }
+        let tokens = tokens(events);
+        self.state.refresh_tokens(&tokens).await.map_err(|error| ConsumeError::Retry(error.to_string()))?;
         self.state.advance(std::iter::once(reached));
         Ok(None)
     }
@@ -104,6 +105,13 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Ids of the tokens these events are about.
+fn tokens(events: &[Recorded]) -> BTreeSet<String> {
+    let concerned = |event: &&Recorded| event_type(&event.bytes).is_some_and(|name| name.starts_with("token."));
+    let event = |event: &Recorded| serde_json::from_str::<Event>(&event.bytes).ok();
+    events.iter().filter(concerned).filter_map(event).map(|event| event.resource.id).collect()
 }
 
 enum Fold {

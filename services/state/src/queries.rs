@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::Timestamp;
+use chancery_domain::events::tokens::{OwnerKind, TokenKind, TokenOwner};
 use chancery_domain::tokens::{Scope, Token};
 use chancery_log::{DeadLetter, Frontier, Position, partition, place};
 use serde_json::{Map, Value};
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Column, Row, ValueRef};
+use sqlx::{AnyConnection, AnyPool, Column, Row, ValueRef};
 
 use crate::{State, StateError};
 
@@ -167,21 +168,44 @@ pub(crate) async fn move_checkpoint(
         .map(|moved| moved.rows_affected() == 1)
 }
 
-const TOKENS: &str = "SELECT id, name, secret_sha256, scopes, created_at, expires_at, revoked_at FROM tokens";
+/// Selects tokens as [`token`] reads them.
+macro_rules! select_tokens {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, secret_sha256, scopes, created_at, expires_at, revoked_at, kind, owner_kind,
+                owner_id, owner_name, last_used_at, replaced_by FROM tokens ",
+            $rest
+        )
+    };
+}
+
+pub(crate) const TOKENS_OF: &str = select_tokens!("WHERE owner_id = $1 AND owner_kind = $2 ORDER BY id");
 
 pub(crate) async fn tokens(pool: &AnyPool) -> Result<Vec<Token>, StateError> {
-    let rows = sqlx::query(TOKENS).fetch_all(pool).await?;
-    rows.iter().map(|row| token(row).map_err(StateError::from)).collect()
+    let rows = sqlx::query(select_tokens!("ORDER BY id")).fetch_all(pool).await?;
+    rows.iter().map(token).collect()
 }
 
 pub(crate) async fn find_token(pool: &AnyPool, id: &str) -> Result<Option<Token>, StateError> {
-    let query = AssertSqlSafe(format!("{TOKENS} WHERE id = $1"));
-    let row = sqlx::query(query).bind(id.to_owned()).fetch_optional(pool).await?;
-    row.as_ref().map(token).transpose().map_err(StateError::from)
+    let row = sqlx::query(select_tokens!("WHERE id = $1")).bind(id.to_owned()).fetch_optional(pool).await?;
+    row.as_ref().map(token).transpose()
 }
 
-fn token(row: &AnyRow) -> Result<Token, sqlx::Error> {
+pub(crate) async fn tokens_of(pool: &AnyPool, kind: OwnerKind, owner: &str) -> Result<Vec<Token>, StateError> {
+    let rows = sqlx::query(TOKENS_OF).bind(owner.to_owned()).bind(kind.as_str()).fetch_all(pool).await?;
+    rows.iter().map(token).collect()
+}
+
+fn token(row: &AnyRow) -> Result<Token, StateError> {
     let scopes: String = row.try_get(3)?;
+    let kind = TokenKind::from_name(row.try_get(7)?).ok_or(StateError::Row("tokens"))?;
+    let owner = match (row.try_get::<Option<String>, _>(8)?, row.try_get::<Option<String>, _>(9)?) {
+        (Some(kind), Some(id)) => {
+            let kind = OwnerKind::from_name(&kind).ok_or(StateError::Row("tokens"))?;
+            Some(TokenOwner { id, kind, name: row.try_get(10)? })
+        }
+        _ => None,
+    };
     Ok(Token {
         id: row.try_get(0)?,
         name: row.try_get(1)?,
@@ -191,6 +215,10 @@ fn token(row: &AnyRow) -> Result<Token, sqlx::Error> {
         created_at: time(row.try_get(4)?),
         expires_at: row.try_get::<Option<i64>, _>(5)?.map(time),
         revoked_at: row.try_get::<Option<i64>, _>(6)?.map(time),
+        kind,
+        owner,
+        last_used_at: row.try_get::<Option<i64>, _>(11)?.map(time),
+        replaced_by: row.try_get(12)?,
     })
 }
 
@@ -225,6 +253,6 @@ pub(crate) fn column_value(row: &AnyRow, index: usize) -> Result<Value, StateErr
     })
 }
 
-fn time(micros: i64) -> Timestamp {
+pub(crate) fn time(micros: i64) -> Timestamp {
     Timestamp::EPOCH.saturating_add_micros(micros)
 }

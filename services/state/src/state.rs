@@ -1,5 +1,6 @@
 //! The handle to current state.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ impl State {
             tokens: Arc::new(Tokens::new(shared)),
             clock,
         };
-        state.reload_tokens().await?;
+        state.tokens.load(&state.pool).await?;
         Ok(state)
     }
 
@@ -95,13 +96,11 @@ impl State {
 
     /// Every token, by id.
     pub async fn tokens(&self) -> Result<Vec<Token>, StateError> {
-        let mut all = queries::tokens(&self.pool).await?;
-        all.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(all)
+        queries::tokens(&self.pool).await
     }
 
-    pub(crate) async fn reload_tokens(&self) -> Result<(), StateError> {
-        self.tokens.reload(&self.pool).await
+    pub(crate) async fn refresh_tokens(&self, ids: &BTreeSet<String>) -> Result<(), StateError> {
+        self.tokens.refresh(&self.pool, ids).await
     }
 
     /// Whether the database answers.

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chancery_domain::tokens::{Context, CreateToken, Scope, TokenRefusal};
-use chancery_domain::{Actor, Event, Resource, Timestamp};
+use chancery_domain::decision::{Context, EventIds, Refusal};
+use chancery_domain::events::tokens::TokenKind;
+use chancery_domain::tokens::{CreateToken, Scope, TokenRefusal};
+use chancery_domain::{Actor, Event, OWN_SOURCE, Resource, Timestamp};
 use chancery_evidence::Sealed;
 use chancery_log::{Frontier, Log, LogOptions, Role, consume, system_clock};
 use chancery_tests::Postgres;
@@ -17,6 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::rebuild::{compare, fold};
 use crate::*;
+
+mod directory;
+mod history;
+mod plans;
 
 /// The kinds of step a random history is made of: type, resource kind, payload.
 fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
@@ -67,7 +73,8 @@ fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static 
             json!({"subject_kind": "user", "subject_id": format!("{other}"), "permission": "use"}),
         ),
         28 => ("organization.created", "organization", json!({"name": format!("org{id}")})),
-        _ => ("com.example.unknown", "thing", json!({"n": number})),
+        29 => ("com.example.unknown", "thing", json!({"n": number})),
+        _ => history::step(kind - 30, id, other, number),
     }
 }
 
@@ -75,8 +82,9 @@ fn event(index: usize, (kind, id, other, number): (usize, u8, u8, u32)) -> Event
     let (event_type, resource, data) = step(kind, id, other, number);
     let at = Timestamp::from_micros(1_700_000_000_000_000 + i64::from(number) * 1000).unwrap();
     let actor = Actor { id: other.to_string(), name: Some(format!("user{other}")), ..Actor::default() };
+    let source = if number % 2 == 0 { OWN_SOURCE } else { "/test" };
     let mut event =
-        Event::new(event_type, index.to_string(), "/test", at, actor, Resource::new(resource, id.to_string()));
+        Event::new(event_type, index.to_string(), source, at, actor, Resource::new(resource, id.to_string()));
     event.data = data;
     chancery_domain::validate::check(&event).unwrap();
     event
@@ -115,7 +123,7 @@ proptest! {
 
     #[test]
     fn a_rebuild_equals_what_was_folded_live(
-        history in prop::collection::vec((0..30_usize, 0..4_u8, 0..4_u8, 1..50_u32), 1..150),
+        history in prop::collection::vec((0..30 + history::STEPS, 0..4_u8, 0..4_u8, 1..50_u32), 1..200),
         pauses in prop::collection::vec(1..40_usize, 1..8),
     ) {
         static CASE: AtomicUsize = AtomicUsize::new(0);
@@ -249,11 +257,11 @@ async fn folding_goes_on_after_the_database_crashed() {
     assert_eq!(compare(&state, &fresh, log.heads()).await.unwrap().differences, []);
 }
 
-fn context(event_id: &str) -> Context {
+fn context(first_id: u128) -> Context {
     Context {
         now: system_clock()(),
-        event_id: event_id.into(),
-        source: chancery_domain::OWN_SOURCE.into(),
+        ids: EventIds::starting_with(uuid::Uuid::from_u128(first_id)),
+        source: OWN_SOURCE.into(),
         actor: Actor::default(),
         correlation: None,
     }
@@ -266,6 +274,8 @@ fn create(id: &str) -> CreateToken {
         secret_sha256: "00".into(),
         scopes: BTreeSet::from([Scope::Admin]),
         expires_at: None,
+        kind: TokenKind::Api,
+        owner: None,
     }
 }
 
@@ -279,26 +289,26 @@ async fn of_concurrent_revocations_one_wins_and_the_token_stops_working() {
     tokio::spawn(consume(log.clone(), Projector::new(state.clone()), Arc::new(state.clone()), all, cancel.clone()));
     let decisions = Decisions::new(log.clone(), state.clone());
 
-    decisions.create_token(create("t"), context("e0")).await.unwrap();
+    decisions.create_token(create("t"), context(0)).await.unwrap();
     assert!(decisions.has_admin(system_clock()()).await.unwrap());
     assert!(matches!(
-        decisions.create_token(create("t"), context("e1")).await,
-        Err(TokenError::Decision(DecisionError::Contended))
+        decisions.create_token(create("t"), context(1)).await,
+        Err(CommandError::Decision(DecisionError::Contended))
     ));
     let attempts = futures::future::join_all((2..10).map(|n| {
         let decisions = decisions.clone();
-        async move { decisions.revoke_token("t", context(&format!("e{n}"))).await }
+        async move { decisions.revoke_token("t", context(n)).await }
     }))
     .await;
     assert_eq!(attempts.iter().filter(|attempt| attempt.is_ok()).count(), 1);
     for attempt in attempts.into_iter().filter_map(Result::err) {
-        assert!(matches!(attempt, TokenError::Refused(TokenRefusal::Revoked)), "{attempt}");
+        assert!(matches!(attempt, CommandError::Refused(Refusal::Token(TokenRefusal::Revoked))), "{attempt}");
     }
     assert!(!decisions.has_admin(system_clock()()).await.unwrap());
     assert_eq!(log.heads(), Frontier::single(2));
     assert!(matches!(
-        decisions.revoke_token("nobody", context("e99")).await,
-        Err(TokenError::Refused(TokenRefusal::Unknown))
+        decisions.revoke_token("nobody", context(99)).await,
+        Err(CommandError::Refused(Refusal::Token(TokenRefusal::Unknown)))
     ));
     cancel.cancel();
 }

@@ -1,6 +1,6 @@
 //! Tokens, looked up on every request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -43,8 +43,19 @@ impl Tokens {
         Ok(found)
     }
 
-    /// Reads all of them again, after they were changed here.
-    pub(crate) async fn reload(&self, pool: &AnyPool) -> Result<(), StateError> {
+    /// Reads these again, after they were changed here.
+    pub(crate) async fn refresh(&self, pool: &AnyPool, ids: &BTreeSet<String>) -> Result<(), StateError> {
+        for id in ids {
+            let reading = Instant::now();
+            let Some(token) = queries::find_token(pool, id).await? else { continue };
+            let mut by_id = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+            by_id.insert(id.clone(), (reading, Arc::new(token)));
+        }
+        Ok(())
+    }
+
+    /// Reads all of them, at the start.
+    pub(crate) async fn load(&self, pool: &AnyPool) -> Result<(), StateError> {
         let reading = Instant::now();
         let tokens = queries::tokens(pool).await?;
         let by_id = tokens.into_iter().map(|token| (token.id.clone(), (reading, Arc::new(token)))).collect();

@@ -4,6 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Bare;
+use super::groups::{GroupCreated, GroupMember, GroupUpdated, RoleDefinition, RoleGrant};
+use super::tokens::{TokenCreated, TokenRotated};
+use crate::attributes::Attributes;
 use crate::catalogue::event_types;
 use crate::time::Timestamp;
 
@@ -15,11 +18,11 @@ event_types! {
         /// Attributes of a user changed.
         "user.updated" v 1 "write" => UserUpdated(UserUpdated),
         /// A user lost access, reversibly.
-        "user.suspended" v 1 "write" => UserSuspended(Bare),
+        "user.suspended" v 1 "write" => UserSuspended(UserSuspended),
         /// A suspended user got access back.
-        "user.reactivated" v 1 "write" => UserReactivated(Bare),
+        "user.reactivated" v 1 "write" => UserReactivated(Notice),
         /// An account was removed.
-        "user.deleted" v 1 "delete" => UserDeleted(Bare),
+        "user.deleted" v 1 "delete" => UserDeleted(Notice),
         /// Someone signed in.
         "user.login.succeeded" v 1 "login" => UserLoginSucceeded(LoginSucceeded),
         /// A sign-in did not succeed.
@@ -30,6 +33,10 @@ event_types! {
         "token.created" v 1 "create" => TokenCreated(TokenCreated),
         /// An API token was withdrawn.
         "token.revoked" v 1 "delete" => TokenRevoked(Bare),
+        /// An API token got a successor and stops working after a time of overlap.
+        "token.rotated" v 1 "write" => TokenRotated(TokenRotated),
+        /// An API token was used; said at most every ten minutes.
+        "token.used" v 1 "login" => TokenUsed(Bare),
         /// A request was refused for its credentials or their scope.
         "token.refused" v 1 "login" => TokenRefused(TokenRefused),
         /// A group was made.
@@ -37,15 +44,19 @@ event_types! {
         /// Attributes of a group changed.
         "group.updated" v 1 "write" => GroupUpdated(GroupUpdated),
         /// A group was removed.
-        "group.deleted" v 1 "delete" => GroupDeleted(Bare),
-        /// A user joined a group.
+        "group.deleted" v 1 "delete" => GroupDeleted(Notice),
+        /// A user or group joined a group.
         "group.member.added" v 1 "write" => GroupMemberAdded(GroupMember),
-        /// A user left a group.
+        /// A user or group left a group.
         "group.member.removed" v 1 "write" => GroupMemberRemoved(GroupMember),
         /// A role was given.
         "role.assigned" v 1 "write" => RoleAssigned(RoleGrant),
         /// A role was taken away.
         "role.revoked" v 1 "write" => RoleRevoked(RoleGrant),
+        /// A custom role got its meaning, for the first time or anew.
+        "role.defined" v 1 "write" => RoleDefined(RoleDefinition),
+        /// A custom role stopped to exist.
+        "role.withdrawn" v 1 "delete" => RoleWithdrawn(Bare),
         /// An organization was made.
         "organization.created" v 1 "create" => OrganizationCreated(Organization),
         /// An organization changed.
@@ -56,6 +67,14 @@ event_types! {
 /// Payload of `user.created`; the resource is the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserCreated {
+    /// All SCIM attributes of the user after the event, by canonical name, extensions under their URN; without `id`,
+    /// `meta`, `schemas`, `groups` and passwords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-personal" = true))]
+    pub attributes: Option<Attributes>,
+    /// Id of the connection that provisions it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
     /// Full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-personal" = true))]
@@ -67,6 +86,9 @@ pub struct UserCreated {
     /// Deployment-wide roles from the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// SCIM event URI (RFC 9967).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim_event: Option<String>,
     /// Login name.
     #[schemars(extend("x-personal" = true))]
     pub username: String,
@@ -75,6 +97,14 @@ pub struct UserCreated {
 /// Payload of `user.updated`: the attributes that have a new value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserUpdated {
+    /// All SCIM attributes of the user after the event, by canonical name, extensions under their URN; without `id`,
+    /// `meta`, `schemas`, `groups` and passwords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-personal" = true))]
+    pub attributes: Option<Attributes>,
+    /// Id of the connection that provisions it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
     /// New full name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-personal" = true))]
@@ -83,10 +113,35 @@ pub struct UserUpdated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-personal" = true))]
     pub email: Option<String>,
+    /// SCIM event URI (RFC 9967).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim_event: Option<String>,
     /// New login name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-personal" = true))]
     pub username: Option<String>,
+}
+
+/// Payload of `user.suspended`; the resource is the user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserSuspended {
+    /// When the account is to be removed for good, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_at: Option<Timestamp>,
+    /// The identity provider has deleted the account and sees it no longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
+    /// SCIM event URI (RFC 9967).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim_event: Option<String>,
+}
+
+/// Payload of `user.reactivated`, `user.deleted` and `group.deleted`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// SCIM event URI (RFC 9967).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim_event: Option<String>,
 }
 
 /// Payload of `user.login.succeeded`.
@@ -112,19 +167,14 @@ pub struct LoginFailed {
     pub unknown_user: bool,
 }
 
-/// Payload of `token.created`; the resource is the token.
+/// Payload of `organization.created` and `.updated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TokenCreated {
-    /// When it stops working.
+pub struct Organization {
+    /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    /// What it is for.
+    pub display_name: Option<String>,
+    /// Unique name.
     pub name: String,
-    /// `ingest`, `read`, `admin`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub scopes: Vec<String>,
-    /// Lower-case hex SHA-256 of the secret; the secret itself is nowhere.
-    pub secret_sha256: String,
 }
 
 /// Payload of `token.refused`.
@@ -137,62 +187,4 @@ pub struct TokenRefused {
     pub needed: Option<String>,
     /// Path of the refused request.
     pub path: String,
-}
-
-/// Payload of `group.created`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GroupCreated {
-    /// Name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// Unique name in its organization.
-    pub name: String,
-    /// Daily credits each member gets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota_allowance: Option<u32>,
-}
-
-/// Payload of `group.updated`: the attributes that have a new value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GroupUpdated {
-    /// New name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// New name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// New daily credits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota_allowance: Option<u32>,
-}
-
-/// Payload of `group.member.added` and `.removed`; the resource is the group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GroupMember {
-    /// Who joined or left.
-    pub user_id: String,
-    /// Their login name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-personal" = true))]
-    pub user_name: Option<String>,
-}
-
-/// Payload of `role.assigned` and `.revoked`; the resource is the user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RoleGrant {
-    /// Organization it is limited to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub organization: Option<String>,
-    /// Role name.
-    pub role: String,
-}
-
-/// Payload of `organization.created` and `.updated`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Organization {
-    /// Name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// Unique name.
-    pub name: String,
 }

@@ -2,6 +2,8 @@
 //! upcaster in [`crate::upcast`].
 
 pub mod audit;
+pub mod directory;
+pub mod groups;
 pub mod identity;
 pub mod nodes;
 pub mod policy;
@@ -9,6 +11,7 @@ pub mod quotas;
 pub mod runners;
 pub mod sessions;
 pub mod templates;
+pub mod tokens;
 pub mod workspaces;
 
 use schemars::JsonSchema;

@@ -10,13 +10,20 @@ macro_rules! execute {
     };
 }
 
+mod directory;
+mod groups;
 mod identity;
+mod policies;
+mod roles;
 mod sessions;
 mod templates;
+mod tokens;
+mod users;
 mod workspaces;
 
 use chancery_domain::catalogue::{self, Payload, PayloadError};
 use chancery_domain::{Event, OWN_SOURCE};
+use serde::Serialize;
 use sqlx::AnyConnection;
 
 /// Why an event could not be applied.
@@ -35,38 +42,59 @@ impl From<sqlx::Error> for ApplyError {
 /// Whether events of this type change any table.
 pub(crate) fn concerns(event_type: &str) -> bool {
     let area = event_type.split('.').next().unwrap_or_default();
-    matches!(
-        area,
-        "user" | "token" | "group" | "role" | "organization" | "template" | "workspace" | "session" | "quota"
-    ) && !matches!(event_type, "token.refused" | "user.login.failed" | "user.logout")
+    let kept = match area {
+        "user" | "token" | "group" | "role" | "organization" | "template" | "workspace" | "session" | "quota" => true,
+        "connection" | "policy" => true,
+        "directory" => event_type.starts_with("directory.resource."),
+        _ => false,
+    };
+    kept && !matches!(event_type, "token.refused" | "user.login.failed" | "user.logout")
+}
+
+/// Whether only Chancery's own events of this type count. What other systems say of their tokens, providers, roles and
+/// policies is on record, but gives nobody access here.
+fn is_own_matter(event_type: &str) -> bool {
+    let area = event_type.split('.').next().unwrap_or_default();
+    matches!(area, "token" | "connection" | "directory" | "policy")
+        || matches!(event_type, "role.defined" | "role.withdrawn")
 }
 
 /// Applies one event.
 pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event) -> Result<(), ApplyError> {
-    if event.event_type.starts_with("token.") && event.source != OWN_SOURCE {
-        // What other systems say of their tokens is on record, but gives nobody access here.
+    if is_own_matter(&event.event_type) && event.source != OWN_SOURCE {
         return Ok(());
     }
     match catalogue::decode(event).map_err(ApplyError::Payload)? {
         Payload::Identity(payload) => identity::apply(connection, event, payload).await?,
+        Payload::Directory(payload) => directory::apply(connection, event, payload).await?,
+        Payload::Policy(payload) => policies::apply(connection, event, payload).await?,
         Payload::Template(payload) => templates::apply(connection, event, payload).await?,
         Payload::Workspace(payload) => workspaces::apply(connection, event, payload).await?,
         Payload::Session(payload) => sessions::apply(connection, event, payload).await?,
         Payload::Quota(chancery_domain::events::quotas::QuotaEvent::QuotaAllowanceSet(set)) => {
+            if identity::is_beyond(connection, event).await? {
+                return Ok(());
+            }
             execute!(
                 connection,
-                "UPDATE groups SET quota_allowance = $1, updated_at = $2 WHERE id = $3",
+                "UPDATE groups SET quota_allowance = $1, own = $2, updated_at = $3 WHERE id = $4",
                 i64::from(set.allowance),
+                own(event),
                 event.occurred_at.as_micros(),
                 event.resource.id.as_str().to_owned(),
             )?;
         }
-        Payload::Quota(_)
-        | Payload::Policy(_)
-        | Payload::Runner(_)
-        | Payload::Node(_)
-        | Payload::Audit(_)
-        | Payload::Unknown => {}
+        Payload::Quota(_) | Payload::Runner(_) | Payload::Node(_) | Payload::Audit(_) | Payload::Unknown => {}
     }
     Ok(())
+}
+
+/// 1 for Chancery's own events, 0 for those of other systems.
+fn own(event: &Event) -> i64 {
+    i64::from(event.source == OWN_SOURCE)
+}
+
+/// A payload's part as the text of a column. Members are in the order of their names.
+fn json(value: &impl Serialize) -> String {
+    serde_json::json!(value).to_string()
 }

@@ -35,11 +35,12 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Templa
             execute!(
                 db,
                 "DELETE FROM template_access
-                    WHERE template_id = $1 AND subject_kind = $2 AND subject_id = $3 AND permission = $4",
+                    WHERE template_id = $1 AND subject_kind = $2 AND subject_id = $3 AND permission = $4 AND own <= $5",
                 event.resource.id.clone(),
                 access.subject_kind,
                 access.subject_id,
                 access.permission,
+                super::own(event),
             )
         }
     }
@@ -112,13 +113,16 @@ async fn pushed(db: &mut AnyConnection, event: &Event, version: VersionPushed) -
 async fn granted(db: &mut AnyConnection, event: &Event, access: TemplateAccess) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "INSERT INTO template_access (template_id, subject_kind, subject_id, permission, subject_name, granted_at)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        "INSERT INTO template_access (template_id, subject_kind, subject_id, permission, subject_name, granted_at,
+            own) VALUES ($1, $2, $3, $4, $5, $6, $7)
+            ON CONFLICT (template_id, subject_kind, subject_id, permission) DO UPDATE SET own = excluded.own
+            WHERE template_access.own < excluded.own",
         event.resource.id.clone(),
         access.subject_kind,
         access.subject_id,
         access.permission,
         access.subject_name,
         event.occurred_at.as_micros(),
+        super::own(event),
     )
 }

@@ -1,0 +1,53 @@
+//! Reading what identity providers and administrators change: one user by any of its names, pages, members, roles.
+//!
+//! Statements are the same text on both engines. Those on hot paths go by an index; none loads the members of a group
+//! unless it is asked for them.
+
+mod access;
+mod groups;
+#[cfg(test)]
+pub(crate) mod plans;
+mod possessions;
+mod records;
+mod resources;
+mod rows;
+mod users;
+
+use chancery_domain::attributes::Attributes;
+use sqlx::any::AnyRow;
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe};
+
+use crate::{State, StateError};
+
+pub use users::Named;
+
+/// Most ids in one statement.
+const CHUNK: usize = 200;
+
+impl State {
+    async fn rows(&self, query: Query<'_, Any, sqlx::any::AnyArguments>) -> Result<Vec<AnyRow>, StateError> {
+        Ok(query.fetch_all(&self.pool).await?)
+    }
+
+    /// The rows of `statement` for all `ids`: its `$ids` is replaced by parameters, `first` is `$1`.
+    async fn rows_of(&self, statement: &str, first: &str, ids: &[String]) -> Result<Vec<AnyRow>, StateError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let parameters: Vec<String> = (2..chunk.len() + 2).map(|number| format!("${number}")).collect();
+            let statement = statement.replace("$ids", &parameters.join(", "));
+            let query = sqlx::query(AssertSqlSafe(statement)).bind(first.to_owned());
+            let query = chunk.iter().fold(query, |query, id| query.bind(id.clone()));
+            rows.extend(query.fetch_all(&self.pool).await?);
+        }
+        Ok(rows)
+    }
+}
+
+fn bound(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn attributes(text: &str, table: &'static str) -> Result<Attributes, StateError> {
+    serde_json::from_str(text).map_err(|_| StateError::Row(table))
+}

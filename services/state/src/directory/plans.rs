@@ -1,0 +1,36 @@
+//! The statements on hot paths, and the index each must go by.
+
+use super::{access, groups, possessions, resources, users};
+use crate::queries;
+
+pub(crate) const HOT: [(&str, &str); 26] = [
+    (users::BY_ID, "sqlite_autoindex_users_1 (id=?)"),
+    (users::BY_NAME, "users_by_username (username_key=?)"),
+    (users::BY_EXTERNAL_ID, "users_by_external_id (external_id=? AND connection=?)"),
+    (users::BY_EMAIL, "users_by_email (email_key=?)"),
+    (users::PAGE, "users_of_connection (connection=? AND id>?)"),
+    (users::COUNT, "COVERING INDEX users_of_connection (connection=?)"),
+    (users::DUE, "users_to_delete (delete_at<?)"),
+    (users::NAMES, "sqlite_autoindex_users_1 (id=?)"),
+    (groups::BY_ID, "sqlite_autoindex_groups_1 (id=?)"),
+    (groups::BY_NAME, "groups_by_name (name_key=?)"),
+    (groups::BY_EXTERNAL_ID, "groups_by_external_id (external_id=? AND connection=?)"),
+    (groups::PAGE, "groups_of_connection (connection=? AND id>?)"),
+    (groups::COUNT, "COVERING INDEX groups_of_connection (connection=?)"),
+    (groups::MEMBERS, "sqlite_autoindex_group_members_1 (group_id=? AND user_id>?)"),
+    (groups::AMONG, "sqlite_autoindex_group_members_1 (group_id=? AND user_id=?)"),
+    (groups::MEMBERSHIPS, "groups_of_member (user_id=?)"),
+    (resources::BY_ID, "sqlite_autoindex_directory_resources_1 (resource_type=? AND id=?)"),
+    (resources::BY_NAME, "directory_resources_by_name (resource_type=? AND name_key=? AND connection=?)"),
+    (resources::PAGE, "directory_resources_of_connection (resource_type=? AND connection=? AND id>?)"),
+    (
+        resources::BY_EXTERNAL_ID,
+        "directory_resources_by_external_id (resource_type=? AND external_id=? AND connection=?)",
+    ),
+    (resources::COUNT, "COVERING INDEX directory_resources_of_connection (resource_type=? AND connection=?)"),
+    (access::ROLES, "sqlite_autoindex_user_roles_1 (user_id=?)"),
+    (access::GROUPS_AMONG, "groups_of_member (user_id=?)"),
+    (possessions::SESSIONS, "sessions_open (user_id=?)"),
+    (possessions::WORKSPACES, "workspaces_of_owner (owner_id=?)"),
+    (queries::TOKENS_OF, "tokens_of_owner (owner_id=?)"),
+];

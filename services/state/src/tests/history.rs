@@ -1,0 +1,65 @@
+//! What identity providers and administrators do, as steps of a random history.
+
+use chancery_domain::attributes::Attributes;
+use serde_json::{Value, json};
+
+/// How many kinds of step there are.
+pub(super) const STEPS: usize = 26;
+
+/// A step: type, resource kind, payload.
+pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
+    let connection = format!("c{}", other % 2);
+    let (user, named) =
+        (user_attributes(id, other), json!({"displayName": format!("Group{other}"), "externalId": "x"}));
+    match kind {
+        0 => ("user.created", "user", json!({"username": "u", "attributes": user, "connection": connection})),
+        1 => ("user.updated", "user", json!({"attributes": user})),
+        2 => ("user.updated", "user", json!({"attributes": user, "connection": connection})),
+        3 => ("user.suspended", "user", json!({"removed": true, "delete_at": "2027-01-01T00:00:00Z"})),
+        4 => ("user.reactivated", "user", json!({"scim_event": "urn:ietf:params:scim:event:prov:activate"})),
+        5 => ("group.created", "group", json!({"name": "g", "attributes": named, "connection": connection})),
+        6 => ("group.updated", "group", json!({"attributes": named})),
+        7 => ("group.member.added", "group", json!({"user_id": format!("{other}"), "member_kind": "group"})),
+        8 => ("role.assigned", "user", json!({"role": format!("role{other}"), "by_group": true})),
+        9 => ("role.assigned", "user", json!({"role": format!("role{other}"), "organization": "eng"})),
+        10 => ("role.revoked", "user", json!({"role": format!("role{other}"), "organization": "eng"})),
+        11 => ("role.defined", "role", json!({"name": format!("{id}"), "permissions": [format!("p{other}")]})),
+        12 => ("role.withdrawn", "role", json!({})),
+        13 => (
+            "token.created",
+            "token",
+            json!({"name": "t", "scopes": ["scim"], "secret_sha256": "00", "kind": "scim",
+                   "owner": {"kind": "connection", "id": connection}}),
+        ),
+        14 => ("token.used", "token", json!({})),
+        15 => ("token.rotated", "token", json!({"expires_at": rotation(number), "replaced_by": format!("{other}")})),
+        16 => ("token.revoked", "token", json!({})),
+        17 => ("connection.created", "connection", json!({"name": format!("c{id}"), "profile": {"vendor": "okta"}})),
+        18 => ("connection.updated", "connection", json!({"name": format!("d{other}"), "dry_run": true})),
+        19 => ("connection.deleted", "connection", json!({})),
+        20 => ("directory.resource.created", "device", device(other)),
+        21 => ("directory.resource.updated", "device", device(other)),
+        22 => ("directory.resource.deleted", "device", json!({"resource_type": "Device"})),
+        23 => ("policy.published", "policy", json!({"sha256": "00", "text": "permit;", "version": number})),
+        24 => ("policy.withdrawn", "policy", json!({})),
+        _ => ("directory.request.unchanged", "user", json!({"method": "PUT", "path": "/Users/1"})),
+    }
+}
+
+/// Attributes of a user; `other` says whether it is active and has an address.
+fn user_attributes(id: u8, other: u8) -> Attributes {
+    let mut user =
+        json!({"userName": format!("User{id}"), "externalId": format!("e{other}"), "active": other % 2 == 0});
+    if other > 1 {
+        user["emails"] = json!([{"value": format!("Mail{other}@Example.com"), "primary": true}]);
+    }
+    serde_json::from_value(user).unwrap()
+}
+
+fn device(other: u8) -> Value {
+    json!({"resource_type": "Device", "attributes": {"displayName": format!("Box {other}")}, "connection": "c0"})
+}
+
+fn rotation(number: u32) -> String {
+    format!("2027-01-01T00:00:{:02}Z", number % 60)
+}
