@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::event::{Actor, Event, Resource};
+use crate::event::{Actor, Event, PolicyReference, Resource};
 use crate::time::Timestamp;
 use crate::tokens::TokenRefusal;
 
@@ -23,6 +23,8 @@ pub struct Context {
     pub actor: Actor,
     /// Request id.
     pub correlation: Option<String>,
+    /// The policies that let them.
+    pub policies: Vec<PolicyReference>,
 }
 
 /// The ids of a decision's events: the first was drawn by the caller, each next one counts it up by one (RFC 9562,
@@ -104,6 +106,7 @@ impl Draft {
         let (id, source, actor) = (context.ids.draw(), context.source.clone(), context.actor.clone());
         let mut event = Event::new(event_type, id, source, context.now, actor, resource);
         event.correlation.clone_from(&context.correlation);
+        event.policies.clone_from(&context.policies);
         event.data = serde_json::json!(data);
         event
     }

@@ -3,11 +3,12 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
+use chancery_domain::decision::Refusal;
 use chancery_domain::tokens::TokenRefusal;
 use chancery_filter::FilterError;
 use chancery_lake::LakeError;
 use chancery_log::LogError;
-use chancery_state::{DecisionError, StateError, TokenError};
+use chancery_state::{CommandError, DecisionError, StateError};
 use serde_json::{Map, Value, json};
 
 /// Prefix of the problem types; each is documented at its address.
@@ -187,13 +188,23 @@ impl From<DecisionError> for ApiError {
     }
 }
 
-impl From<TokenError> for ApiError {
-    fn from(error: TokenError) -> Self {
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unknown(_) | Refusal::Foreign(_) => Self::NotFound(refusal.to_string()),
+            Refusal::Token(TokenRefusal::Unknown) => Self::NotFound("there is no such token".to_owned()),
+            Refusal::Token(TokenRefusal::Revoked) => Self::Conflict("the token is revoked already".to_owned()),
+            Refusal::Token(TokenRefusal::Rotated) | Refusal::Taken { .. } => Self::Conflict(refusal.to_string()),
+            refusal => Self::bad_request(refusal.to_string()),
+        }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
         match error {
-            TokenError::Refused(TokenRefusal::Unknown) => Self::NotFound("there is no such token".to_owned()),
-            TokenError::Refused(TokenRefusal::Revoked) => Self::Conflict("the token is revoked already".to_owned()),
-            TokenError::Refused(refusal) => Self::bad_request(refusal.to_string()),
-            TokenError::Decision(error) => error.into(),
+            CommandError::Refused(refusal) => refusal.into(),
+            CommandError::Decision(error) => error.into(),
         }
     }
 }

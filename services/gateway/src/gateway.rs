@@ -1,16 +1,20 @@
 //! What handlers share.
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chancery_domain::Timestamp;
 use chancery_lake::Lake;
+use chancery_domain::tokens::USE_RECORDED_EVERY;
 use chancery_log::{Clock, Log};
+use chancery_scim::Registry;
 use chancery_state::{Decisions, State};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::authorization::Authority;
 use crate::error::ApiError;
 
 /// Limits.
@@ -28,6 +32,10 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether this node serves the API; it tells its health and metrics anyway.
     pub serves_api: bool,
+    /// Most bytes of a SCIM request.
+    pub max_scim_body_bytes: usize,
+    /// Address that others call the service by, such as `https://chancery.example.com`; that of the request without.
+    pub public_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -39,6 +47,8 @@ impl Default for Settings {
             max_rows: 10_000,
             trusted_proxies: Vec::new(),
             serves_api: true,
+            max_scim_body_bytes: 16 << 20,
+            public_url: None,
         }
     }
 }
@@ -62,6 +72,12 @@ pub struct Gateway {
     pub draining: CancellationToken,
     /// Lower-case hex SHA-256 of the one-time set-up token, until it is used.
     pub setup: Mutex<Option<String>>,
+    /// The schemas and resource types of SCIM.
+    pub scim: Registry,
+    /// What requests are judged by.
+    pub(crate) authority: Authority,
+    /// When the use of each token was put on record.
+    pub(crate) uses: Uses,
     /// Bounds how many refusals become events.
     pub(crate) refusals: Limiter,
     /// When it was last asked whether what this node needs answers, and what came out.
@@ -81,6 +97,7 @@ impl Gateway {
     /// A gateway over these parts.
     pub fn new(
         (log, state, lake): (Log, State, Lake),
+        scim: Registry,
         settings: Settings,
         metrics: PrometheusHandle,
         clock: Clock,
@@ -97,6 +114,9 @@ impl Gateway {
             metrics,
             draining: CancellationToken::new(),
             setup: Mutex::new(setup),
+            scim,
+            authority: Authority::default(),
+            uses: Uses::default(),
             refusals,
             checked: tokio::sync::Mutex::default(),
             clock: SharedClock(clock),
@@ -130,6 +150,32 @@ impl Gateway {
     /// The time.
     pub fn now(&self) -> Timestamp {
         (self.clock.0)()
+    }
+}
+
+/// Most tokens whose use is remembered.
+const MOST_USES: usize = 100_000;
+
+/// When the use of each token was last put on record by this node.
+#[derive(Debug, Default)]
+pub(crate) struct Uses(Mutex<HashMap<String, Timestamp>>);
+
+impl Uses {
+    /// Whether it is time to record that a token is used, and notes that it is done.
+    pub(crate) fn is_due(&self, id: &str, last: Option<Timestamp>, now: Timestamp) -> bool {
+        let recent = |at: Timestamp| now < at.saturating_add_micros(USE_RECORDED_EVERY);
+        if last.is_some_and(recent) {
+            return false;
+        }
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.get(id).copied().is_some_and(recent) {
+            return false;
+        }
+        if noted.len() >= MOST_USES {
+            noted.retain(|_, at| recent(*at));
+        }
+        noted.insert(id.to_owned(), now);
+        true
     }
 }
 

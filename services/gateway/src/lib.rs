@@ -1,13 +1,16 @@
 //! The HTTP API.
 //!
-//! A request passes one [`middleware`]: it gets its id, is authenticated and authorised by the route table in
-//! [`routes`], handled, measured and logged. Handlers are small and live in one file per area:
-//! [`ingest`](mod@ingest), [`audit`], [`tokens`], [`resources`], [`operations`].
+//! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
+//! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
+//! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`resources`], [`operations`]; what
+//! identity providers push is [`scim`]'s.
 //!
 //! Every failure is an [`ApiError`] and leaves as `application/problem+json` (RFC 9457). Every read of the
 //! audit trail is itself an event; if the log cannot take it, the read is refused.
 
 mod audit;
+mod authorization;
+mod connections;
 mod error;
 mod gateway;
 mod ingest;
@@ -15,6 +18,7 @@ mod middleware;
 mod operations;
 mod resources;
 mod routes;
+mod scim;
 mod server;
 mod tokens;
 mod trail;

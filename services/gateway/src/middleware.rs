@@ -1,6 +1,8 @@
 //! What every request passes: id, authentication, authorisation by the route table, metrics, access log.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -8,17 +10,24 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
+use chancery_domain::decision::{self, EventIds};
 use chancery_domain::events::identity::TokenRefused;
-use chancery_domain::tokens::{Scope, Token, TokenRefusal};
-use chancery_domain::{Actor, ActorKind, Event, OWN_SOURCE, Resource};
+use chancery_domain::tokens::Token;
+use chancery_domain::{Actor, ActorKind, Event, OWN_SOURCE, PolicyReference, Resource};
 use chancery_evidence::Sealed;
+use chancery_policy::{Context, Permission, Principal, Visible};
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::authorization::{self, Rules};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::routes::{self, Access};
+use crate::scim::{self, Failure};
+
+/// Cookie that carries a browser's session: a token, out of reach of scripts.
+pub(crate) const SESSION_COOKIE: &str = "chancery_session";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,13 +36,32 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Caller {
     pub(crate) actor: Actor,
     pub(crate) request_id: String,
+    /// What they presented.
+    pub(crate) token: Option<Arc<Token>>,
+    /// Whom policies judge; nobody where no policy is asked.
+    pub(crate) principal: Option<Principal>,
+    /// Under which circumstances.
+    pub(crate) circumstances: Context,
+    /// The policies that let them.
+    pub(crate) policies: Vec<PolicyReference>,
+    /// Where they may do what they ask for.
+    pub(crate) visible: Visible,
+    /// What they are judged by.
+    pub(crate) rules: Option<Arc<Rules>>,
 }
 
 impl Caller {
-    /// What of the audit trail they may see.
-    #[expect(clippy::unused_self, reason = "until roles decide, every reader sees all")]
-    pub(crate) fn visibility(&self) -> chancery_lake::Visibility {
-        chancery_lake::Visibility::All
+    fn anonymous(actor: Actor, request_id: &str) -> Self {
+        Self {
+            actor,
+            request_id: request_id.to_owned(),
+            token: None,
+            principal: None,
+            circumstances: Context::default(),
+            policies: Vec::new(),
+            visible: Visible::Only(BTreeSet::new()),
+            rules: None,
+        }
     }
 }
 
@@ -53,6 +81,9 @@ pub(crate) async fn around(
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.call(request).await?.map_into_left_body()
+        }
+        Err(error) if path.starts_with("/scim/") => {
+            request.into_response(Failure::from(error).response()).map_into_right_body()
         }
         Err(error) => request.error_response(error).map_into_right_body(),
     };
@@ -87,36 +118,73 @@ async fn admit(
     request_id: &str,
 ) -> Result<Caller, ApiError> {
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
-    let anonymous = Caller { actor: actor(gateway, request, None), request_id: request_id.to_owned() };
+    let anonymous = Caller::anonymous(client(gateway, request), request_id);
     let Some(route) = route else { return Ok(anonymous) };
     if !gateway.settings.serves_api && !route.is_about_the_node() {
         return Err(ApiError::NotFound("this node does not serve the API; its roles have no `gateway`".to_owned()));
     }
-    let Access::Token(scope) = route.access else { return Ok(anonymous) };
-    match authorize(gateway, request, scope).await {
-        Ok(token) => Ok(Caller { actor: actor(gateway, request, Some(&token)), request_id: request_id.to_owned() }),
+    let permission = match route.access {
+        Access::Public => return Ok(anonymous),
+        Access::Scim if scim::is_public(request.path()) => return Ok(anonymous),
+        Access::Scim => Permission::ScimPush,
+        Access::Permission(permission) => permission,
+    };
+    match authorize(gateway, request, &anonymous, permission).await {
+        Ok(caller) => Ok(caller),
         // Who asks is not known: nobody was refused.
-        Err((error @ ApiError::Unavailable(_), _)) => Err(error),
+        Err((error @ (ApiError::Unavailable(_) | ApiError::Busy | ApiError::Internal(_)), _)) => Err(error),
         Err((error, presented)) => {
-            record_refusal(gateway, request, &anonymous, scope, presented, &error).await;
+            record_refusal(gateway, request, &anonymous, permission, presented, &error).await;
             Err(error)
         }
     }
 }
 
-/// The token that allows the scope, or why there is none and the id that was presented.
+/// Who asks, if the policies let them; else why not, and the id of the token that was presented.
 async fn authorize(
     gateway: &Gateway,
     request: &HttpRequest,
-    scope: Scope,
-) -> Result<Token, (ApiError, Option<String>)> {
+    anonymous: &Caller,
+    permission: Permission,
+) -> Result<Caller, (ApiError, Option<String>)> {
+    let token = authenticate(gateway, request).await?;
+    let known = |error: ApiError| (error, Some(token.id.clone()));
+    let rules = gateway.authority.rules(&gateway.state).await.map_err(known)?;
+    let (principal, actor) =
+        authorization::principal(&gateway.state, &token, &anonymous.actor).await.map_err(known)?;
+    let circumstances = authorization::circumstances(&token, &actor, gateway.now().as_micros());
+    let (decision, visible) = rules.judge(&principal, permission, &circumstances);
+    if !decision.allowed && visible.is_nothing() {
+        let detail = format!("nothing permits you `{permission}`");
+        return Err((ApiError::Forbidden(detail), Some(token.id.clone())));
+    }
+    gateway.note_use(&token, &actor, &anonymous.request_id);
+    Ok(Caller {
+        actor,
+        request_id: anonymous.request_id.clone(),
+        policies: authorization::references(&decision),
+        token: Some(token),
+        principal: Some(principal),
+        circumstances,
+        visible,
+        rules: Some(rules),
+    })
+}
+
+/// The token that was presented, if it works.
+async fn authenticate(gateway: &Gateway, request: &HttpRequest) -> Result<Arc<Token>, (ApiError, Option<String>)> {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(presented) = header.and_then(|value| value.strip_prefix("Bearer ")) else {
+    let bearer = header.and_then(|value| {
+        let (scheme, rest) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("Bearer").then(|| rest.trim().to_owned())
+    });
+    let presented = bearer.or_else(|| request.cookie(SESSION_COOKIE).map(|cookie| cookie.value().to_owned()));
+    let Some(presented) = presented else {
         return Err((ApiError::Unauthenticated("send `Authorization: Bearer chy_…`".to_owned()), None));
     };
     let invalid =
         |id: Option<&str>| (ApiError::Unauthenticated("the token is not valid".to_owned()), id.map(str::to_owned));
-    let parts = presented.trim().strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
+    let parts = presented.strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
     let (id, secret) = parts.ok_or_else(|| invalid(None))?;
     let token =
         gateway.state.token(id).await.map_err(|error| (error.into(), None))?.ok_or_else(|| invalid(Some(id)))?;
@@ -124,22 +192,17 @@ async fn authorize(
     if !bool::from(digest.as_bytes().ct_eq(token.secret_sha256.as_bytes())) {
         return Err(invalid(Some(id)));
     }
-    match token.authorize(scope, gateway.now()) {
-        Ok(()) => Ok(token),
-        Err(TokenRefusal::Scope) => {
-            let detail = format!("this needs a token with the scope `{}`", scope.as_str());
-            Err((ApiError::Forbidden(detail), Some(id.to_owned())))
-        }
-        Err(refusal) => Err((ApiError::Unauthenticated(refusal.to_string()), Some(id.to_owned()))),
+    if !token.works_at(gateway.now()) {
+        let detail = if token.revoked_at.is_some() { "the token was revoked" } else { "the token has expired" };
+        return Err((ApiError::Unauthenticated(detail.to_owned()), Some(id.to_owned())));
     }
+    Ok(Arc::new(token))
 }
 
-/// The actor behind a request.
-fn actor(gateway: &Gateway, request: &HttpRequest, token: Option<&Token>) -> Actor {
+/// What is known of whoever sends a request before they say who they are.
+fn client(gateway: &Gateway, request: &HttpRequest) -> Actor {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     Actor {
-        id: token.map_or_else(String::new, |token| token.id.clone()),
-        name: token.map(|token| token.name.clone()),
         kind: ActorKind::Service,
         ip: client_address(request, &gateway.settings.trusted_proxies),
         user_agent: user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(256).collect()),
@@ -168,7 +231,7 @@ async fn record_refusal(
     gateway: &Gateway,
     request: &HttpRequest,
     caller: &Caller,
-    scope: Scope,
+    permission: Permission,
     presented: Option<String>,
     error: &ApiError,
 ) {
@@ -182,7 +245,7 @@ async fn record_refusal(
     event.reason = Some(error.to_string());
     event.data = serde_json::json!(TokenRefused {
         method: request.method().to_string(),
-        needed: Some(scope.as_str().to_owned()),
+        needed: Some(permission.as_str().to_owned()),
         path: request.path().chars().filter(|c| !c.is_control()).take(512).collect(),
     });
     let appended = match Sealed::new(&event) {
@@ -200,7 +263,36 @@ impl Gateway {
         let id = uuid::Uuid::now_v7().to_string();
         let mut event = Event::new(event_type, id, OWN_SOURCE, self.now(), caller.actor.clone(), resource);
         event.correlation = Some(caller.request_id.clone());
+        event.policies.clone_from(&caller.policies);
         event
+    }
+
+    /// What a decision may know of a caller's request.
+    pub(crate) fn context(&self, caller: &Caller) -> decision::Context {
+        decision::Context {
+            now: self.now(),
+            ids: EventIds::starting_with(uuid::Uuid::now_v7()),
+            source: OWN_SOURCE.to_owned(),
+            actor: caller.actor.clone(),
+            correlation: Some(caller.request_id.clone()),
+            policies: caller.policies.clone(),
+        }
+    }
+
+    /// Has it put on record, now and then, that a token is in use. Nobody waits for it.
+    fn note_use(&self, token: &Arc<Token>, actor: &Actor, request_id: &str) {
+        if !self.uses.is_due(&token.id, token.last_used_at, self.now()) {
+            return;
+        }
+        let caller = Caller::anonymous(actor.clone(), request_id);
+        let events = token.used(self.context(&caller));
+        let sealed: Vec<Sealed> = events.iter().filter_map(|event| Sealed::new(event).ok()).collect();
+        let log = self.log.clone();
+        tokio::spawn(async move {
+            if let Err(error) = log.append(sealed).await {
+                tracing::warn!(%error, "the use of a token could not be put on record");
+            }
+        });
     }
 }
 

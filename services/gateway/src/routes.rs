@@ -1,18 +1,20 @@
 //! The route table: the one place that says what there is, and what it takes to use it.
 
 use actix_web::web::{self, ServiceConfig};
-use chancery_domain::tokens::Scope;
+use chancery_policy::Permission;
 
 use crate::error::ApiError;
-use crate::{audit, ingest, operations, resources, tokens};
+use crate::{audit, connections, ingest, operations, resources, scim, tokens};
 
 /// What it takes to use an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Nothing.
     Public,
-    /// A token with this scope.
-    Token(Scope),
+    /// A permission, in the deployment or in an organization at least.
+    Permission(Permission),
+    /// The token of a connection, except for what the service can do.
+    Scim,
 }
 
 /// An operation.
@@ -27,42 +29,52 @@ const fn public(method: &'static str, path: &'static str) -> Route {
     Route { method, path, access: Access::Public }
 }
 
-const fn token(method: &'static str, path: &'static str, scope: Scope) -> Route {
-    Route { method, path, access: Access::Token(scope) }
+const fn needs(method: &'static str, path: &'static str, permission: Permission) -> Route {
+    Route { method, path, access: Access::Permission(permission) }
 }
 
 /// Every operation of the API.
-pub(crate) const ROUTES: [Route; 24] = [
+pub(crate) const ROUTES: &[Route] = &[
     public("GET", "/healthz"),
     public("GET", "/readyz"),
     public("GET", "/api/openapi.json"),
     public("POST", "/api/v1/setup"),
-    token("GET", "/metrics", Scope::Read),
-    token("POST", "/api/v1/events", Scope::Ingest),
-    token("GET", "/api/v1/audit/events", Scope::Read),
-    token("GET", "/api/v1/audit/events/{id}", Scope::Read),
-    token("GET", "/api/v1/audit/aggregate", Scope::Read),
-    token("GET", "/api/v1/audit/tail", Scope::Read),
-    token("POST", "/api/v1/audit/sql", Scope::Read),
-    token("GET", "/api/v1/audit/export", Scope::Read),
-    token("GET", "/api/v1/users", Scope::Read),
-    token("GET", "/api/v1/groups", Scope::Read),
-    token("GET", "/api/v1/templates", Scope::Read),
-    token("GET", "/api/v1/workspaces", Scope::Read),
-    token("GET", "/api/v1/sessions", Scope::Read),
-    token("GET", "/api/v1/lake", Scope::Read),
-    token("GET", "/api/v1/cluster", Scope::Admin),
-    token("GET", "/api/v1/consumers", Scope::Admin),
-    token("GET", "/api/v1/dead-letters", Scope::Admin),
-    token("GET", "/api/v1/tokens", Scope::Admin),
-    token("POST", "/api/v1/tokens", Scope::Admin),
-    token("DELETE", "/api/v1/tokens/{id}", Scope::Admin),
+    needs("GET", "/metrics", Permission::OperationsRead),
+    needs("POST", "/api/v1/events", Permission::EventsWrite),
+    needs("GET", "/api/v1/audit/events", Permission::AuditRead),
+    needs("GET", "/api/v1/audit/events/{id}", Permission::AuditRead),
+    needs("GET", "/api/v1/audit/aggregate", Permission::AuditRead),
+    needs("GET", "/api/v1/audit/tail", Permission::AuditRead),
+    needs("POST", "/api/v1/audit/sql", Permission::AuditRead),
+    needs("GET", "/api/v1/audit/export", Permission::AuditExport),
+    needs("GET", "/api/v1/users", Permission::UsersRead),
+    needs("GET", "/api/v1/groups", Permission::GroupsRead),
+    needs("GET", "/api/v1/templates", Permission::TemplatesRead),
+    needs("GET", "/api/v1/workspaces", Permission::WorkspacesRead),
+    needs("GET", "/api/v1/sessions", Permission::SessionsRead),
+    needs("GET", "/api/v1/lake", Permission::OperationsRead),
+    needs("GET", "/api/v1/cluster", Permission::OperationsRead),
+    needs("GET", "/api/v1/consumers", Permission::OperationsRead),
+    needs("GET", "/api/v1/dead-letters", Permission::OperationsRead),
+    needs("GET", "/api/v1/tokens", Permission::OwnTokensWrite),
+    needs("POST", "/api/v1/tokens", Permission::OwnTokensWrite),
+    needs("DELETE", "/api/v1/tokens/{id}", Permission::OwnTokensWrite),
+    needs("POST", "/api/v1/tokens/{id}/rotate", Permission::OwnTokensWrite),
+    needs("GET", "/api/v1/connections", Permission::ConnectionsRead),
+    needs("POST", "/api/v1/connections", Permission::ConnectionsWrite),
+    needs("GET", "/api/v1/connections/{id}", Permission::ConnectionsRead),
+    needs("PUT", "/api/v1/connections/{id}", Permission::ConnectionsWrite),
+    needs("DELETE", "/api/v1/connections/{id}", Permission::ConnectionsWrite),
+    needs("POST", "/api/v1/connections/{id}/tokens", Permission::ConnectionsWrite),
+    needs("GET", "/api/v1/connections/{id}/requests", Permission::ConnectionsRead),
+    needs("POST", "/api/v1/connections/{id}/dry-run", Permission::ConnectionsRead),
+    Route { method: "*", path: scim::PATTERN, access: Access::Scim },
 ];
 
 /// The operation behind a method and a path pattern. What is not in the table is not served.
 pub(crate) fn find(method: &str, pattern: &str) -> Option<&'static Route> {
     let method = if method == "HEAD" { "GET" } else { method };
-    ROUTES.iter().find(|route| route.method == method && route.path == pattern)
+    ROUTES.iter().find(|route| (route.method == method || route.method == "*") && route.path == pattern)
 }
 
 impl Route {
@@ -106,7 +118,25 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             web::resource("/api/v1/tokens/{id}")
                 .route(web::delete().to(tokens::revoke))
                 .default_service(web::to(|| async { not_allowed("DELETE") })),
-        );
+        )
+        .service(only_post("/api/v1/tokens/{id}/rotate", web::post().to(tokens::rotate)))
+        .service(
+            web::resource("/api/v1/connections")
+                .route(web::get().to(connections::list))
+                .route(web::post().to(connections::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(
+            web::resource("/api/v1/connections/{id}")
+                .route(web::get().to(connections::show))
+                .route(web::put().to(connections::update))
+                .route(web::delete().to(connections::delete))
+                .default_service(web::to(|| async { not_allowed("GET, PUT, DELETE") })),
+        )
+        .service(only_post("/api/v1/connections/{id}/tokens", web::post().to(connections::create_token)))
+        .service(only_get("/api/v1/connections/{id}/requests", web::get().to(connections::requests)))
+        .service(only_post("/api/v1/connections/{id}/dry-run", web::post().to(connections::dry_run)))
+        .service(web::resource(scim::PATTERN).to(scim::serve));
 }
 
 fn only_get(path: &str, route: actix_web::Route) -> actix_web::Resource {

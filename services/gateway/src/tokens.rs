@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use actix_web::{HttpResponse, web};
-use chancery_domain::tokens::{Context, CreateToken, Scope, Token};
-use chancery_domain::{OWN_SOURCE, Timestamp};
+use chancery_domain::Timestamp;
+use chancery_domain::directory::UserStatus;
+use chancery_domain::events::tokens::{OwnerKind, TokenKind, TokenOwner};
+use chancery_domain::tokens::{CreateToken, RotateToken, Scope, Token};
+use chancery_policy::Permission;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -53,6 +56,29 @@ pub(crate) struct TokenRequest {
     /// When it stops working, RFC 3339.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// The user it acts for, with that user's roles, as far as its scopes let it. One's own unless said otherwise.
+    owner: Option<OwnerRequest>,
+}
+
+/// Whose a token is to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OwnerRequest {
+    /// `user`.
+    kind: String,
+    /// The user's id.
+    id: String,
+}
+
+/// A successor to be made for a token.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateRequest {
+    /// How long the old one goes on working, seconds; an hour without.
+    overlap_seconds: Option<u32>,
+    /// When the new one stops working, RFC 3339.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
 }
 
 /// A token as it may be shown.
@@ -60,13 +86,21 @@ pub(crate) struct TokenRequest {
 pub(crate) struct TokenView {
     id: String,
     name: String,
+    kind: &'static str,
     scopes: Vec<&'static str>,
+    #[schema(value_type = Option<Object>)]
+    owner: Option<TokenOwner>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
+    /// Give or take ten minutes.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+    /// Its successor.
+    replaced_by: Option<String>,
     /// The token itself, only in the answer to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -77,10 +111,14 @@ impl TokenView {
         Self {
             id: token.id,
             name: token.name,
+            kind: token.kind.as_str(),
             scopes: token.scopes.into_iter().map(Scope::as_str).collect(),
+            owner: token.owner,
             created_at: token.created_at,
             expires_at: token.expires_at,
             revoked_at: token.revoked_at,
+            last_used_at: token.last_used_at,
+            replaced_by: token.replaced_by,
             token: None,
         }
     }
@@ -94,16 +132,19 @@ pub(crate) struct SetupRequest {
     setup_token: String,
 }
 
-/// Every token, without its secret.
+/// Tokens, without their secrets: everyone's where one may see those, else one's own.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses((status = 200, body = Vec<TokenView>), (status = 401), (status = 403)))]
-pub(crate) async fn list(gateway: web::Data<Gateway>) -> Result<HttpResponse, ApiError> {
-    let tokens = gateway.state.tokens().await?;
+pub(crate) async fn list(gateway: web::Data<Gateway>, caller: web::ReqData<Caller>) -> Result<HttpResponse, ApiError> {
+    let tokens = match caller.user_id() {
+        Some(user) if !caller.may(Permission::TokensRead) => gateway.state.tokens_of(OwnerKind::User, user).await?,
+        _ => gateway.state.tokens().await?,
+    };
     Ok(HttpResponse::Ok().json(tokens.into_iter().map(TokenView::of).collect::<Vec<_>>()))
 }
 
 /// Makes a token and shows it, once.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = TokenRequest,
-    responses((status = 201, body = TokenView), (status = 400), (status = 401), (status = 403)))]
+    responses((status = 201, body = TokenView), (status = 400), (status = 401), (status = 403), (status = 404)))]
 pub(crate) async fn create(
     gateway: web::Data<Gateway>,
     caller: web::ReqData<Caller>,
@@ -111,7 +152,50 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let request = request.into_inner();
     let scopes = scopes(&request.scopes)?;
-    make(&gateway, &caller, request.name, scopes, request.expires_at).await
+    let owner = match (&request.owner, caller.user_id()) {
+        (Some(owner), own) if owner.kind == "user" => {
+            if own != Some(owner.id.as_str()) && !caller.may(Permission::TokensWrite) {
+                return Err(ApiError::Forbidden("you may make tokens for yourself alone".to_owned()));
+            }
+            Some(owner.id.clone())
+        }
+        (Some(_), _) => return Err(ApiError::bad_request("`owner.kind` is `user`; connections get tokens of their own")),
+        (None, own) => own.map(str::to_owned),
+    };
+    let owner = match owner {
+        Some(id) => {
+            let user = gateway.state.user(&id).await?.filter(|user| user.status == UserStatus::Active);
+            let user = user.ok_or_else(|| ApiError::NotFound("there is no such active user".to_owned()))?;
+            Some(TokenOwner { id, kind: OwnerKind::User, name: Some(user.username) })
+        }
+        None => None,
+    };
+    let order = Order { name: request.name, scopes, expires_at: request.expires_at, kind: TokenKind::Api, owner };
+    caller.covers(&order.scopes)?;
+    make(&gateway, &caller, order).await
+}
+
+/// Makes a successor for a token and shows it, once. The old one works until the overlap is over.
+#[utoipa::path(post, path = "/api/v1/tokens/{id}/rotate", tag = "tokens", params(("id" = String, Path, description = "Token id")),
+    request_body = RotateRequest,
+    responses((status = 201, body = TokenView), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(crate) async fn rotate(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    id: web::Path<String>,
+    request: web::Json<RotateRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let old = owned(&gateway, &caller, &id).await?;
+    caller.covers(&old.scopes)?;
+    let drawn = new_token();
+    let command = RotateToken {
+        id: drawn.id.clone(),
+        secret_sha256: drawn.secret_sha256.clone(),
+        expires_at: request.expires_at,
+        overlap: i64::from(request.overlap_seconds.unwrap_or(3600)) * 1_000_000,
+    };
+    gateway.decisions.rotate_token(&id, command, gateway.context(&caller)).await?;
+    shown(&gateway, drawn).await
 }
 
 /// Withdraws a token. It does not work any more when this answers.
@@ -122,8 +206,20 @@ pub(crate) async fn revoke(
     caller: web::ReqData<Caller>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    gateway.decisions.revoke_token(&id, context(&gateway, &caller)).await?;
+    owned(&gateway, &caller, &id).await?;
+    gateway.decisions.revoke_token(&id, gateway.context(&caller)).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A token that the caller may rotate or withdraw: one's own, or anyone's where one may.
+async fn owned(gateway: &Gateway, caller: &Caller, id: &str) -> Result<Token, ApiError> {
+    let token = gateway.state.token(id).await?;
+    let own = |token: &Token| {
+        let owner = token.owner.as_ref().filter(|owner| owner.kind == OwnerKind::User);
+        owner.is_some_and(|owner| caller.user_id() == Some(owner.id.as_str()))
+    };
+    let token = token.filter(|token| caller.may(Permission::TokensWrite) || own(token));
+    token.ok_or_else(|| ApiError::NotFound("there is no such token".to_owned()))
 }
 
 /// Trades the one-time set-up token for the first admin token.
@@ -147,23 +243,40 @@ pub(crate) async fn setup(
     let Some(hash) = taken else {
         return Err(ApiError::Unauthenticated("the set-up token is not valid or was used already".to_owned()));
     };
-    let made = make(&gateway, &caller, "set-up".to_owned(), BTreeSet::from([Scope::Admin]), None).await;
+    let order = Order {
+        name: "set-up".to_owned(),
+        scopes: BTreeSet::from([Scope::Admin]),
+        expires_at: None,
+        kind: TokenKind::Api,
+        owner: None,
+    };
+    let made = make(&gateway, &caller, order).await;
     if made.is_err() {
         *gateway.setup.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(hash);
     }
     made
 }
 
-async fn make(
-    gateway: &Gateway,
-    caller: &Caller,
-    name: String,
-    scopes: BTreeSet<Scope>,
-    expires_at: Option<Timestamp>,
-) -> Result<HttpResponse, ApiError> {
+/// A token that was asked for.
+pub(crate) struct Order {
+    pub(crate) name: String,
+    pub(crate) scopes: BTreeSet<Scope>,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) kind: TokenKind,
+    pub(crate) owner: Option<TokenOwner>,
+}
+
+/// Makes a token and shows it.
+pub(crate) async fn make(gateway: &Gateway, caller: &Caller, order: Order) -> Result<HttpResponse, ApiError> {
     let drawn = new_token();
-    let command = CreateToken { id: drawn.id.clone(), name, secret_sha256: drawn.secret_sha256, scopes, expires_at };
-    gateway.decisions.create_token(command, context(gateway, caller)).await?;
+    let Order { name, scopes, expires_at, kind, owner } = order;
+    let (id, secret_sha256) = (drawn.id.clone(), drawn.secret_sha256.clone());
+    let command = CreateToken { id, name, secret_sha256, scopes, expires_at, kind, owner };
+    gateway.decisions.create_token(command, gateway.context(caller)).await?;
+    shown(gateway, drawn).await
+}
+
+async fn shown(gateway: &Gateway, drawn: NewToken) -> Result<HttpResponse, ApiError> {
     let token = gateway.state.token(&drawn.id).await?;
     let token = token.ok_or_else(|| ApiError::Internal("a new token is not there".to_owned()))?;
     Ok(HttpResponse::Created().json(TokenView { token: Some(drawn.text), ..TokenView::of(token) }))
@@ -174,17 +287,8 @@ fn scopes(names: &[String]) -> Result<BTreeSet<Scope>, ApiError> {
         .iter()
         .map(|name| {
             Scope::from_name(name)
+                .filter(|scope| *scope != Scope::Scim)
                 .ok_or_else(|| ApiError::bad_request(format!("`{name}` is no scope; there are ingest, read and admin")))
         })
         .collect()
-}
-
-fn context(gateway: &Gateway, caller: &Caller) -> Context {
-    Context {
-        now: gateway.now(),
-        event_id: uuid::Uuid::now_v7().to_string(),
-        source: OWN_SOURCE.to_owned(),
-        actor: caller.actor.clone(),
-        correlation: Some(caller.request_id.clone()),
-    }
 }

@@ -1,0 +1,258 @@
+//! Who a request is made by, and whether they may: every operation is judged by the policies, and what nothing permits is
+//! refused.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chancery_domain::directory::{DirectoryUser, HeldRole, UserStatus};
+use chancery_domain::events::tokens::{OwnerKind, TokenKind};
+use chancery_domain::tokens::Token;
+use chancery_domain::{Actor, ActorKind, PolicyReference};
+use chancery_policy::{
+    Bearer, Context, CustomRole, Decision, Grant, Permission, PolicySet, Principal, PublishedPolicy, Reach, Request,
+    Resource, Scope, User, Visible,
+};
+use chancery_state::State;
+
+use crate::error::ApiError;
+use crate::middleware::Caller;
+
+/// How long policies, roles and organizations are believed that another node may have changed.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// What requests are judged by.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) policies: PolicySet,
+    /// Names of all organizations.
+    pub(crate) organizations: Vec<String>,
+    published: Vec<PublishedPolicy>,
+    custom: Vec<CustomRole>,
+}
+
+/// The rules in force, as they were a moment ago.
+#[derive(Debug, Default)]
+pub(crate) struct Authority(Mutex<Option<(Instant, Arc<Rules>)>>);
+
+impl Authority {
+    /// The rules in force.
+    pub(crate) async fn rules(&self, state: &State) -> Result<Arc<Rules>, ApiError> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((read, rules)) = &known
+            && read.elapsed() < BELIEVED
+        {
+            return Ok(rules.clone());
+        }
+        let reading = Instant::now();
+        let (published, custom) = (published(state).await?, custom(state).await?);
+        let organizations: Vec<String> =
+            state.organizations().await?.into_iter().map(|organization| organization.name).collect();
+        let same = |rules: &Rules| {
+            rules.published == published && rules.custom == custom && rules.organizations == organizations
+        };
+        let rules = match known {
+            Some((_, rules)) if same(&rules) => rules,
+            _ => {
+                let policies = PolicySet::new(&published, &custom)
+                    .map_err(|error| ApiError::Internal(format!("the policies in force: {error}")))?;
+                Arc::new(Rules { policies, organizations, published, custom })
+            }
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((reading, rules.clone()));
+        Ok(rules)
+    }
+
+    /// Has the rules read again, after this node changed them.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Rules {
+    /// The published policies in force.
+    pub(crate) fn published(&self) -> &[PublishedPolicy] {
+        &self.published
+    }
+
+    /// The custom roles.
+    pub(crate) fn custom(&self) -> &[CustomRole] {
+        &self.custom
+    }
+
+    /// Judges whether a principal may use a permission at all, and where.
+    pub(crate) fn judge(&self, principal: &Principal, permission: Permission, context: &Context) -> (Decision, Visible) {
+        let at = match (permission, principal) {
+            // Of one's own.
+            (Permission::OwnTokensWrite, Principal::User(user)) => Resource::Token {
+                id: String::new(),
+                owner: Some(user.id.clone()),
+                scopes: context.scopes.clone().unwrap_or_default(),
+            },
+            _ => Resource::Deployment,
+        };
+        let request = Request { principal, permission, resource: &at, context };
+        let decision = self.policies.evaluate(&request);
+        if permission.reach() == Reach::Deployment {
+            let visible = if decision.allowed { Visible::All } else { Visible::Only(BTreeSet::new()) };
+            return (decision, visible);
+        }
+        if decision.allowed && self.published.is_empty() {
+            return (decision, Visible::All);
+        }
+        let mut all: BTreeSet<String> = self.organizations.iter().cloned().collect();
+        if let Principal::User(user) = principal {
+            all.extend(user.grants.iter().filter_map(|grant| grant.organization.clone()));
+        }
+        let all: Vec<String> = all.into_iter().collect();
+        let visible = self.policies.organizations(principal, permission, context, &all);
+        let Visible::Only(shown) = &visible else { return (decision, visible) };
+        let Some(first) = shown.first() else { return (decision, visible) };
+        let resource = Resource::organization(first);
+        let decision = self.policies.evaluate(&Request { resource: &resource, ..request });
+        (decision, visible)
+    }
+}
+
+async fn published(state: &State) -> Result<Vec<PublishedPolicy>, ApiError> {
+    let active = state.active_policies().await?.into_iter();
+    Ok(active.map(|policy| PublishedPolicy { id: policy.id, version: policy.version, text: policy.text }).collect())
+}
+
+async fn custom(state: &State) -> Result<Vec<CustomRole>, ApiError> {
+    let custom = state.custom_roles().await?.into_iter();
+    let roles = custom.map(|role| CustomRole {
+        name: role.name,
+        // A permission this version does not know allows nothing.
+        permissions: role.permissions.iter().filter_map(|name| Permission::parse(name)).collect(),
+        version: 1,
+    });
+    Ok(roles.collect())
+}
+
+/// A user with the roles and groups that count for what they may do.
+pub(crate) async fn user(state: &State, user: &DirectoryUser) -> Result<User, ApiError> {
+    let held = state.roles(&user.id).await?;
+    let memberships = state.memberships(&user.id).await?;
+    Ok(User {
+        id: user.id.clone(),
+        grants: held.into_iter().map(grant).collect(),
+        groups: memberships.into_iter().map(|membership| membership.group_id).collect(),
+    })
+}
+
+fn grant(held: HeldRole) -> Grant {
+    Grant { role: held.role.role, organization: held.role.organization }
+}
+
+/// Who a token stands for: its principal, and how they are named in events. A user who is suspended is nobody.
+pub(crate) async fn principal(state: &State, token: &Token, anonymous: &Actor) -> Result<(Principal, Actor), ApiError> {
+    let scopes: BTreeSet<Scope> = token.scopes.iter().filter_map(|scope| Scope::parse(scope.as_str())).collect();
+    let bearer = |id: &str| Bearer { id: id.to_owned(), scopes: scopes.clone() };
+    let named = |kind: ActorKind, id: &str, name: Option<String>| Actor {
+        id: id.to_owned(),
+        kind,
+        name,
+        ..anonymous.clone()
+    };
+    match &token.owner {
+        None => {
+            let actor = named(ActorKind::Service, &token.id, Some(token.name.clone()));
+            Ok((Principal::Token(bearer(&token.id)), actor))
+        }
+        Some(owner) if owner.kind == OwnerKind::Connection => {
+            let actor = named(ActorKind::Idp, &owner.id, owner.name.clone());
+            Ok((Principal::Connection(bearer(&owner.id)), actor))
+        }
+        Some(owner) => {
+            let found = state.user(&owner.id).await?.filter(|user| user.status == UserStatus::Active);
+            let gone = || ApiError::Unauthenticated("the token is not valid: its owner has no access".to_owned());
+            let found = found.ok_or_else(gone)?;
+            let user = user(state, &found).await?;
+            let actor = Actor {
+                email: found.email.clone(),
+                groups: user.groups.iter().cloned().collect(),
+                roles: user.grants.iter().map(shown).collect(),
+                session: Some(token.id.clone()),
+                ..named(ActorKind::User, &found.id, Some(found.username.clone()))
+            };
+            Ok((Principal::User(user), actor))
+        }
+    }
+}
+
+/// A role as events name it: `auditor`, or `acme/auditor` where it is limited to an organization.
+fn shown(grant: &Grant) -> String {
+    match &grant.organization {
+        Some(organization) => format!("{organization}/{}", grant.role),
+        None => grant.role.clone(),
+    }
+}
+
+/// The circumstances of a request with a token.
+pub(crate) fn circumstances(token: &Token, actor: &Actor, now_micros: i64) -> Context {
+    let limited = token.owner.is_some() && token.kind != TokenKind::Session;
+    let scopes = token.scopes.iter().filter_map(|scope| Scope::parse(scope.as_str())).collect();
+    Context { scopes: limited.then_some(scopes), address: actor.ip, time_ms: Some(now_micros / 1000) }
+}
+
+/// The policies that determined a decision, as events name them.
+pub(crate) fn references(decision: &Decision) -> Vec<PolicyReference> {
+    let policies = decision.policies.iter();
+    policies.map(|policy| PolicyReference { id: policy.id.to_string(), version: policy.version }).collect()
+}
+
+impl Caller {
+    /// The user who asks, if it is one.
+    pub(crate) fn user_id(&self) -> Option<&str> {
+        match &self.principal {
+            Some(Principal::User(user)) => Some(&user.id),
+            _ => None,
+        }
+    }
+
+    /// Whether they have a permission in the whole deployment.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.may_at(permission, &Resource::Deployment)
+    }
+
+    /// Whether they have a permission for a resource.
+    pub(crate) fn may_at(&self, permission: Permission, resource: &Resource) -> bool {
+        let (Some(rules), Some(principal)) = (&self.rules, &self.principal) else { return false };
+        rules.policies.allows(principal, permission, resource, &self.circumstances)
+    }
+
+    /// A token gives no more than the one it is made with: what that one's scopes do not cover is refused.
+    pub(crate) fn covers(&self, scopes: &BTreeSet<chancery_domain::tokens::Scope>) -> Result<(), ApiError> {
+        use chancery_domain::tokens::Scope;
+        let limited = self.token.as_ref().filter(|token| token.kind != TokenKind::Session);
+        let beyond = |has: &BTreeSet<Scope>| !has.contains(&Scope::Admin) && !scopes.is_subset(has);
+        match limited {
+            Some(token) if beyond(&token.scopes) => {
+                Err(ApiError::Forbidden("a token cannot make one that may do more than itself".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether they may see what is in all of these organizations; what is in none is the whole deployment's.
+    pub(crate) fn sees_all(&self, organizations: &[String]) -> bool {
+        if organizations.is_empty() {
+            return self.visible.includes(None);
+        }
+        organizations.iter().all(|organization| self.visible.includes(Some(organization)))
+    }
+
+    /// What of the audit trail they may see.
+    pub(crate) fn visibility(&self) -> chancery_lake::Visibility {
+        use chancery_lake::Visibility;
+        match &self.visible {
+            Visible::All => Visibility::All,
+            Visible::Only(shown) => Visibility::Organizations(shown.clone()),
+            // What is in no organization is left out, too: it may concern a hidden one.
+            Visible::AllBut(hidden) => Visibility::Organizations(
+                self.rules.iter().flat_map(|rules| &rules.organizations).filter(|name| !hidden.contains(*name)).cloned().collect(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Whose push a request is.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use chancery_domain::decision::Context;
+use chancery_domain::directory::ConnectionRecord;
+use chancery_domain::events::tokens::OwnerKind;
+use chancery_scim::mapping::Mappings;
+use chancery_scim::schema::ResourceType;
+use chancery_scim::{Profile, ScimError};
+
+use super::failure::Failure;
+use crate::error::ApiError;
+use crate::gateway::Gateway;
+use crate::middleware::Caller;
+
+/// A request of a connection.
+pub(crate) struct Push {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) caller: Caller,
+    pub(super) connection: ConnectionRecord,
+    pub(super) profile: Profile,
+    pub(super) mappings: Mappings,
+    /// Address of the service, without a slash at its end.
+    pub(super) base: String,
+}
+
+/// The address this service is called by, without a slash at its end.
+pub(super) fn base(gateway: &Gateway, request: &HttpRequest) -> String {
+    if let Some(url) = &gateway.settings.public_url {
+        return format!("{}/scim/v2", url.trim_end_matches('/'));
+    }
+    let connection = request.connection_info();
+    format!("{}://{}/scim/v2", connection.scheme(), connection.host())
+}
+
+impl Push {
+    /// Finds the connection whose token was presented.
+    pub(super) async fn begin(gateway: Arc<Gateway>, caller: Caller, base: String) -> Result<Self, Failure> {
+        let owner = caller.token.as_ref().and_then(|token| token.owner.clone());
+        let owner = owner.filter(|owner| owner.kind == OwnerKind::Connection);
+        let Some(owner) = owner else {
+            return Err(ApiError::Forbidden("this needs a token of a connection".to_owned()).into());
+        };
+        let connection = gateway.state.connection(&owner.id).await?.filter(|connection| !connection.deleted);
+        let gone = || ApiError::Unauthenticated("the token is not valid: its connection was removed".to_owned());
+        Self::of(gateway, caller, connection.ok_or_else(gone)?, base)
+    }
+
+    /// What `connection` would push.
+    pub(super) fn of(
+        gateway: Arc<Gateway>,
+        caller: Caller,
+        connection: ConnectionRecord,
+        base: String,
+    ) -> Result<Self, Failure> {
+        let broken = |error: serde_json::Error| ApiError::Internal(format!("settings of a connection: {error}"));
+        let settings = &connection.settings;
+        let profile = or_default(&settings.profile).map_err(broken)?;
+        let mappings = or_default(&settings.mappings).map_err(broken)?;
+        Ok(Self { gateway, caller, connection, profile, mappings, base })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.connection.id
+    }
+
+    /// Organization that is home to what the connection makes.
+    pub(super) fn home(&self) -> Option<String> {
+        self.connection.settings.organizations.first().cloned()
+    }
+
+    pub(super) fn resource_type(&self, endpoint: &str) -> Result<&ResourceType, Failure> {
+        let unknown = || ScimError::status(404, format!("there are no resources at {endpoint}"));
+        Ok(self.gateway.scim.at(endpoint).ok_or_else(unknown)?)
+    }
+
+    /// Address of a resource.
+    pub(super) fn location(&self, resource_type: &ResourceType, id: &str) -> String {
+        format!("{}{}/{id}", self.base, resource_type.endpoint)
+    }
+
+    /// What a decision may know.
+    pub(super) fn context(&self) -> Context {
+        self.gateway.context(&self.caller)
+    }
+}
+
+fn or_default<T: Default + serde::de::DeserializeOwned>(value: &serde_json::Value) -> Result<T, serde_json::Error> {
+    if value.is_null() { Ok(T::default()) } else { T::deserialize(value) }
+}

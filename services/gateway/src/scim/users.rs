@@ -1,0 +1,191 @@
+//! What changes of users come to.
+
+use chancery_domain::Event;
+use chancery_domain::attributes::{self, Attributes};
+use chancery_domain::directory::{DirectoryUser, Possessions, UserStatus};
+use chancery_domain::users::{CreateUser, DeleteUser, UpdateUser};
+use chancery_scim::document::{Purpose, accept};
+use chancery_scim::events::{Change as Pushed, Detail};
+use chancery_scim::{ScimError, patch};
+use serde_json::Value;
+
+use super::change::{Change, Plan, Wish};
+use super::failure::Failure;
+use super::push::Push;
+
+/// Works out what a change comes to.
+pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
+    match &wish.change {
+        Change::Create(body) => create(push, wish, body).await,
+        Change::Replace(body) => {
+            let user = find(push, wish).await?;
+            let body = push.mappings.apply(&push.gateway.scim, wish.resource_type, body, &push.profile)?;
+            let purpose = Purpose::Replace { current: &user.attributes };
+            let accepted = accept(&push.gateway.scim, wish.resource_type, &body, &push.profile, purpose)?;
+            update(push, &user, accepted.document, Pushed::Put).await
+        }
+        Change::Patch(body) => {
+            let user = find(push, wish).await?;
+            let patched =
+                patch::apply(&push.gateway.scim, wish.resource_type, &user.attributes, body, &push.profile)?;
+            update(push, &user, patched.document, Pushed::Patch).await
+        }
+        Change::Delete => delete(push, wish).await,
+    }
+}
+
+async fn find(push: &Push, wish: &Wish<'_>) -> Result<DirectoryUser, Failure> {
+    let found = push.gateway.state.user(&wish.id).await?;
+    let visible = |user: &DirectoryUser| {
+        user.connection.as_deref() == Some(push.id()) && !user.removed && user.status != UserStatus::Deleted
+    };
+    let unknown = || ScimError::status(404, format!("there is no user {}", wish.id));
+    let user = found.filter(visible).ok_or_else(unknown)?;
+    wish.preconditions.check(user.version)?;
+    Ok(user)
+}
+
+async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Failure> {
+    let (registry, state) = (&push.gateway.scim, &push.gateway.state);
+    let body = push.mappings.apply(registry, wish.resource_type, body, &push.profile)?;
+    let accepted = accept(registry, wish.resource_type, &body, &push.profile, Purpose::Create)?;
+    let attributes = with_active(accepted.document);
+    let name = attributes.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let namesakes = state.users_by_name(&name).await?;
+    if let Some(namesake) = namesakes.iter().find(|user| can_be_taken_over(push, user)) {
+        let plan = update(push, namesake, attributes, Pushed::Create).await?;
+        return Ok(plan);
+    }
+    let create = CreateUser {
+        id: wish.id.clone(),
+        attributes: attributes.clone(),
+        connection: Some(push.connection.id.clone()),
+        organization: push.home(),
+        roles: Vec::new(),
+        scim_event: Some(Pushed::Create.uri(Detail::Full).to_owned()),
+    };
+    let mut events = create.decide(&namesakes, push.context())?;
+    if attributes.get("active") == Some(&Value::Bool(false)) {
+        let suspended = suspended_from_the_start(push, wish, &name, &events)?;
+        events.extend(suspended);
+    }
+    Ok(Plan { keys: vec![user_key(&wish.id), name_key(&name)], events, id: wish.id.clone() })
+}
+
+/// Somebody who is created inactive has never had access.
+fn suspended_from_the_start(
+    push: &Push,
+    wish: &Wish<'_>,
+    name: &str,
+    created: &[Event],
+) -> Result<Vec<Event>, Failure> {
+    let now = push.gateway.now();
+    let user = DirectoryUser {
+        id: wish.id.clone(),
+        username: name.to_owned(),
+        display_name: None,
+        email: None,
+        organization: push.home(),
+        connection: Some(push.connection.id.clone()),
+        attributes: Attributes::from_iter([("userName".to_owned(), Value::from(name))]),
+        status: UserStatus::Active,
+        removed: false,
+        delete_at: None,
+        own: true,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let suspend = chancery_domain::users::SuspendUser { reason: Some("created inactive".to_owned()), ..Default::default() };
+    let mut events = suspend.decide(&user, &Possessions::default(), push.context())?;
+    for event in &mut events {
+        event.causation = created.first().map(|created| created.id.clone());
+        name_activity(event);
+    }
+    Ok(events)
+}
+
+/// Whether creating a user of this name means this one: an inactive one of the same connection, one that the provider had
+/// deleted, or one that nobody provisions, as the connection's settings say.
+fn can_be_taken_over(push: &Push, user: &DirectoryUser) -> bool {
+    if user.status == UserStatus::Deleted {
+        return false;
+    }
+    match user.connection.as_deref() {
+        Some(connection) if connection == push.id() => {
+            user.removed || (push.profile.leniencies.reactivate_on_create && user.status == UserStatus::Suspended)
+        }
+        Some(_) => false,
+        None => push.connection.settings.adopt_unmanaged,
+    }
+}
+
+async fn update(
+    push: &Push,
+    user: &DirectoryUser,
+    document: Attributes,
+    pushed: Pushed,
+) -> Result<Plan, Failure> {
+    let state = &push.gateway.state;
+    let attributes = with_active(document);
+    let name = attributes.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut keys = vec![user_key(&user.id)];
+    let renamed = attributes::key(&name) != attributes::key(&user.username);
+    let namesakes = if renamed { state.users_by_name(&name).await? } else { Vec::new() };
+    if renamed {
+        keys.push(name_key(&name));
+    }
+    let loses_access = user.status == UserStatus::Active && attributes.get("active") == Some(&Value::Bool(false));
+    let possessions = if loses_access { state.possessions(&user.id).await? } else { Possessions::default() };
+    let adopts = user.connection.as_deref() != Some(push.id());
+    let command = UpdateUser {
+        attributes,
+        connection: adopts.then(|| push.connection.id.clone()),
+        suspension: push.connection.settings.suspension,
+        scim_event: Some(pushed.uri(Detail::Full).to_owned()),
+    };
+    let mut events = command.decide(user, &namesakes, &possessions, push.context())?;
+    events.iter_mut().for_each(name_activity);
+    Ok(Plan { keys, events, id: user.id.clone() })
+}
+
+async fn delete(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
+    let (user, state) = (find(push, wish).await?, &push.gateway.state);
+    let memberships = state.memberships(&user.id).await?;
+    let possessions = state.possessions(&user.id).await?;
+    let command = DeleteUser {
+        deletion: push.connection.settings.deletion,
+        suspension: push.connection.settings.suspension,
+        scim_event: Some(Pushed::Delete.uri(Detail::Full).to_owned()),
+    };
+    let groups = memberships.iter().map(|membership| super::groups::group_key(&membership.group_id));
+    let keys = std::iter::once(user_key(&user.id)).chain(groups).collect();
+    let events = command.decide(&user, &memberships, &possessions, push.context())?;
+    Ok(Plan { keys, events, id: user.id })
+}
+
+/// Losing and regaining access have event URIs of their own.
+fn name_activity(event: &mut Event) {
+    let pushed = match event.event_type.as_str() {
+        "user.suspended" => Pushed::Deactivate,
+        "user.reactivated" => Pushed::Activate,
+        _ => return,
+    };
+    if let Some(data) = event.data.as_object_mut() {
+        data.insert("scim_event".to_owned(), pushed.uri(Detail::Full).into());
+    }
+}
+
+/// Who is not said to be inactive is active.
+fn with_active(mut attributes: Attributes) -> Attributes {
+    attributes.entry("active").or_insert(Value::Bool(true));
+    attributes
+}
+
+pub(super) fn user_key(id: &str) -> String {
+    format!("user/{id}")
+}
+
+fn name_key(name: &str) -> String {
+    format!("user-name/{}", attributes::key(name))
+}
