@@ -43,10 +43,9 @@ impl From<sqlx::Error> for ApplyError {
 pub(crate) fn concerns(event_type: &str) -> bool {
     let area = event_type.split('.').next().unwrap_or_default();
     let kept = match area {
-        "user" | "token" | "group" | "role" | "organization" | "template" | "workspace" | "session" | "quota" => true,
-        "connection" | "policy" => true,
         "directory" => event_type.starts_with("directory.resource."),
-        _ => false,
+        "user" | "group" | "role" | "organization" | "token" | "connection" | "policy" => true,
+        _ => matches!(area, "template" | "workspace" | "session" | "quota"),
     };
     kept && !matches!(event_type, "token.refused" | "user.login.failed" | "user.logout")
 }

@@ -16,8 +16,9 @@ pub(crate) const ROLES: &str = "SELECT user_id, role, organization, by_group FRO
     WHERE own = 1 AND user_id = $1 ORDER BY role, organization";
 const ROLES_AMONG: &str = "SELECT user_id, role, organization, by_group FROM user_roles
     WHERE own >= CAST($1 AS BIGINT) AND user_id IN ($ids) ORDER BY role, organization";
-pub(crate) const GROUPS_AMONG: &str = "SELECT m.user_id, g.name FROM group_members m JOIN groups g ON g.id = m.group_id
-    WHERE g.connection = $1 AND m.user_id IN ($ids) AND m.own = 1 AND g.own = 1 AND g.status <> 'deleted' ORDER BY g.id";
+/// SQLite takes the tables of a `CROSS JOIN` in the order they are named: not first every group of the connection.
+pub(crate) const GROUPS_AMONG: &str = "SELECT m.user_id, g.name FROM group_members m CROSS JOIN groups g
+    WHERE g.id = m.group_id AND g.connection = $1 AND m.user_id IN ($ids) AND m.own = 1 AND g.own = 1 AND g.status <> 'deleted' ORDER BY g.id";
 const CUSTOM_ROLE: &str = "SELECT name, description, permissions FROM custom_roles WHERE name = $1";
 const CUSTOM_ROLES: &str = "SELECT name, description, permissions FROM custom_roles ORDER BY name";
 

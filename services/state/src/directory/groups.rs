@@ -13,9 +13,9 @@ use super::users::{Named, first, named};
 use crate::{State, StateError};
 
 pub(crate) const BY_ID: &str = select_groups!("WHERE id = $1");
-pub(crate) const BY_NAME: &str = select_groups!("WHERE name_key = $1 AND own = 1 AND status <> 'deleted' ORDER BY id");
+pub(crate) const BY_NAME: &str = select_groups!("WHERE name_key = $1 AND own = 1 AND status <> 'deleted'");
 pub(crate) const BY_EXTERNAL_ID: &str =
-    select_groups!("WHERE external_id = $1 AND connection = $2 AND own = 1 AND status <> 'deleted' ORDER BY id");
+    select_groups!("WHERE external_id = $1 AND connection = $2 AND own = 1 AND status <> 'deleted'");
 pub(crate) const PAGE: &str = select_groups!(
     "WHERE connection = $1 AND id > $2 AND own = 1 AND status <> 'deleted' ORDER BY id LIMIT $3 OFFSET $4"
 );

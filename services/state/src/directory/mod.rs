@@ -1,7 +1,8 @@
 //! Reading what identity providers and administrators change: one user by any of its names, pages, members, roles.
 //!
 //! Statements are the same text on both engines. Those on hot paths go by an index; none loads the members of a group
-//! unless it is asked for them.
+//! unless it is asked for them. What is looked up by a name comes in no particular order: an order by id would lead
+//! SQLite to walk through all that the connection has.
 
 mod access;
 mod groups;

@@ -10,7 +10,7 @@ pub(crate) const HOT: [(&str, &str); 26] = [
     (users::BY_EMAIL, "users_by_email (email_key=?)"),
     (users::PAGE, "users_of_connection (connection=? AND id>?)"),
     (users::COUNT, "COVERING INDEX users_of_connection (connection=?)"),
-    (users::DUE, "users_to_delete (delete_at<?)"),
+    (users::DUE, "users_to_delete (delete_at>? AND delete_at<?)"),
     (users::NAMES, "sqlite_autoindex_users_1 (id=?)"),
     (groups::BY_ID, "sqlite_autoindex_groups_1 (id=?)"),
     (groups::BY_NAME, "groups_by_name (name_key=?)"),

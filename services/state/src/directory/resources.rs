@@ -9,12 +9,10 @@ use super::users::first;
 use crate::{State, StateError};
 
 pub(crate) const BY_ID: &str = select_resources!("WHERE resource_type = $1 AND id = $2");
-pub(crate) const BY_NAME: &str = select_resources!(
-    "WHERE resource_type = $1 AND name_key = $2 AND connection = $3 AND status <> 'deleted' ORDER BY id"
-);
-pub(crate) const BY_EXTERNAL_ID: &str = select_resources!(
-    "WHERE resource_type = $1 AND external_id = $2 AND connection = $3 AND status <> 'deleted' ORDER BY id"
-);
+pub(crate) const BY_NAME: &str =
+    select_resources!("WHERE resource_type = $1 AND name_key = $2 AND connection = $3 AND status <> 'deleted'");
+pub(crate) const BY_EXTERNAL_ID: &str =
+    select_resources!("WHERE resource_type = $1 AND external_id = $2 AND connection = $3 AND status <> 'deleted'");
 pub(crate) const PAGE: &str = select_resources!(
     "WHERE resource_type = $1 AND connection = $2 AND id > $3 AND status <> 'deleted' ORDER BY id LIMIT $4 OFFSET $5"
 );

@@ -10,11 +10,10 @@ use super::rows::{number, select_users, user};
 use crate::{State, StateError};
 
 pub(crate) const BY_ID: &str = select_users!("WHERE id = $1");
-pub(crate) const BY_NAME: &str =
-    select_users!("WHERE username_key = $1 AND own = 1 AND status <> 'deleted' ORDER BY id");
+pub(crate) const BY_NAME: &str = select_users!("WHERE username_key = $1 AND own = 1 AND status <> 'deleted'");
 pub(crate) const BY_EXTERNAL_ID: &str =
-    select_users!("WHERE external_id = $1 AND connection = $2 AND own = 1 AND status <> 'deleted' ORDER BY id");
-pub(crate) const BY_EMAIL: &str = select_users!("WHERE email_key = $1 AND own = 1 AND status <> 'deleted' ORDER BY id");
+    select_users!("WHERE external_id = $1 AND connection = $2 AND own = 1 AND status <> 'deleted'");
+pub(crate) const BY_EMAIL: &str = select_users!("WHERE email_key = $1 AND own = 1 AND status <> 'deleted'");
 pub(crate) const PAGE: &str = select_users!(
     "WHERE connection = $1 AND id > $2 AND own = 1 AND removed = 0 AND status <> 'deleted' ORDER BY id LIMIT $3 OFFSET $4"
 );

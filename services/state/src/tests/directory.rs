@@ -185,8 +185,8 @@ async fn members_come_and_go_one_by_one_and_mapped_roles_with_them() {
     for state in &world.states {
         let group = state.group("g").await.unwrap().unwrap();
         assert_eq!((group.version, group.name.as_str()), (4, "Ops"));
-        assert_eq!(state.groups_by_name("ops").await.unwrap(), [group.clone()]);
-        assert_eq!(state.groups_by_external_id("c", "x").await.unwrap(), [group.clone()]);
+        assert_eq!(state.groups_by_name("ops").await.unwrap(), std::slice::from_ref(&group));
+        assert_eq!(state.groups_by_external_id("c", "x").await.unwrap(), std::slice::from_ref(&group));
         assert_eq!(state.groups_of("c", None, 0, 9).await.unwrap(), [group]);
         assert_eq!((state.count_groups_of("c").await.unwrap(), state.count_members("g").await.unwrap()), (1, 1));
         assert_eq!(state.members("g", None, 9).await.unwrap(), [member("a")]);
@@ -331,9 +331,12 @@ async fn connections_roles_policies_organizations_and_custom_resources_are_read_
         assert_eq!((latest.version, latest.text.as_str()), (2, "forbid;"));
         assert_eq!(state.organization("eng").await.unwrap().unwrap().id, "o");
         let device = state.custom_resource("Device", "d").await.unwrap().unwrap();
-        assert_eq!(state.custom_resources_by_name("Device", "c", "BOX").await.unwrap(), [device.clone()]);
-        assert_eq!(state.custom_resources_by_external_id("Device", "c", "9").await.unwrap(), [device.clone()]);
-        assert_eq!(state.custom_resources_of("Device", "c", None, 9).await.unwrap(), [device.clone()]);
+        assert_eq!(state.custom_resources_by_name("Device", "c", "BOX").await.unwrap(), std::slice::from_ref(&device));
+        assert_eq!(
+            state.custom_resources_by_external_id("Device", "c", "9").await.unwrap(),
+            std::slice::from_ref(&device)
+        );
+        assert_eq!(state.custom_resources_of("Device", "c", None, 9).await.unwrap(), std::slice::from_ref(&device));
         assert_eq!(state.count_custom_resources_of("Device", "c").await.unwrap(), 1);
     }
     let device = world.states[0].custom_resource("Device", "d").await.unwrap().unwrap();

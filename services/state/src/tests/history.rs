@@ -49,7 +49,7 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
 /// Attributes of a user; `other` says whether it is active and has an address.
 fn user_attributes(id: u8, other: u8) -> Attributes {
     let mut user =
-        json!({"userName": format!("User{id}"), "externalId": format!("e{other}"), "active": other % 2 == 0});
+        json!({"userName": format!("User{id}"), "externalId": format!("e{other}"), "active": other.is_multiple_of(2)});
     if other > 1 {
         user["emails"] = json!([{"value": format!("Mail{other}@Example.com"), "primary": true}]);
     }
