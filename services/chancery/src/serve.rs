@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery_domain::tokens::{Context, CreateToken, Scope};
+use chancery_domain::decision::{Context, EventIds};
+use chancery_domain::events::tokens::TokenKind;
+use chancery_domain::tokens::{CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
 use chancery_intake::Inbound;
@@ -56,6 +58,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let gateway = Gateway::new(
         (log.clone(), state.clone(), lake.clone()),
+        scim_registry(configuration.scim_definitions.as_deref())?,
         Settings {
             max_body_bytes: configuration.max_body_bytes,
             max_batch_events: configuration.max_batch_events,
@@ -63,6 +66,8 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
             max_rows: configuration.max_rows,
             trusted_proxies: configuration.trusted_proxies.clone(),
             serves_api: configuration.roles.contains(&Role::Gateway),
+            max_scim_body_bytes: configuration.max_scim_body_bytes,
+            public_url: configuration.public_url.clone(),
         },
         metrics,
         system_clock(),
@@ -234,16 +239,24 @@ pub(crate) async fn create_admin(
     secret_sha256: String,
     name: &str,
 ) -> Result<(), Failure> {
-    let command =
-        CreateToken { id, name: name.to_owned(), secret_sha256, scopes: [Scope::Admin].into(), expires_at: None };
+    let command = CreateToken {
+        id,
+        name: name.to_owned(),
+        secret_sha256,
+        scopes: [Scope::Admin].into(),
+        expires_at: None,
+        kind: TokenKind::Api,
+        owner: None,
+    };
     let context = Context {
         now: system_clock()(),
-        event_id: uuid::Uuid::now_v7().to_string(),
+        ids: EventIds::starting_with(uuid::Uuid::now_v7()),
         source: OWN_SOURCE.to_owned(),
         actor: Actor { id: "chancery".to_owned(), kind: ActorKind::System, ..Actor::default() },
         correlation: None,
+        policies: Vec::new(),
     };
-    decisions.create_token(command, context).await.doing("making the first admin token").map(drop)
+    decisions.create_token(command, context).await.doing("making the first admin token")
 }
 
 fn greet(address: &str, setup: Option<&str>, demo_token: Option<&str>) {

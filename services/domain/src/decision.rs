@@ -157,6 +157,7 @@ pub(crate) mod tests {
             source: crate::OWN_SOURCE.into(),
             actor: Actor { id: "idp".into(), ..Actor::default() },
             correlation: Some("request".into()),
+            policies: Vec::new(),
         }
     }
 

@@ -264,6 +264,7 @@ fn context(first_id: u128) -> Context {
         source: OWN_SOURCE.into(),
         actor: Actor::default(),
         correlation: None,
+        policies: Vec::new(),
     }
 }
 

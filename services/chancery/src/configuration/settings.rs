@@ -62,7 +62,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 41] = [
+pub(crate) const SETTINGS: [Setting; 44] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -89,6 +89,19 @@ pub(crate) const SETTINGS: [Setting; 41] = [
         "",
         "Networks of balancers, such as 10.0.0.0/8,192.0.2.7/32, whose X-Forwarded-For says where requests come from",
     ),
+    setting(
+        "server.public_url",
+        Kind::Text,
+        "",
+        "Address that browsers and identity providers call the service by, such as https://chancery.example.com; what a request names without",
+    ),
+    setting(
+        "scim.definitions",
+        Kind::Text,
+        "",
+        "JSON file of further SCIM schemas, extensions and resource types; the standard ones without",
+    ),
+    setting("scim.max_body_bytes", Kind::Integer(65_536, 1 << 28), "16777216", "Most bytes of a SCIM request"),
     setting("node.name", Kind::Text, "", "Name of this node in a cluster, unique; the host's name without"),
     setting(
         "node.roles",
