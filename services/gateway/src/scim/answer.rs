@@ -85,7 +85,7 @@ impl Preconditions {
         match &self.matches {
             Some(tags) if !names(tags, version) => {
                 let detail = format!("the resource has the version {}", etag(version));
-                Err(ScimError::status(412, detail))
+                Err(ScimError::precondition_failed(detail))
             }
             _ => Ok(()),
         }

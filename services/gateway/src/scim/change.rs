@@ -6,8 +6,7 @@ use chancery_domain::decision::Refusal;
 use chancery_domain::events::directory::{DirectoryConflict, RequestRefused, RequestUnchanged};
 use chancery_domain::{Event, Resource};
 use chancery_evidence::Sealed;
-use chancery_scim::query::Query;
-use chancery_scim::schema::ResourceType;
+use chancery_scim::{ListQuery, ResourceType};
 use chancery_state::DecisionError;
 use serde_json::Value;
 use uuid::Uuid;
@@ -53,13 +52,13 @@ impl Wish<'_> {
     /// Path below the base, as it is put on record.
     pub(super) fn path(&self) -> String {
         match self.change {
-            Change::Create(_) => self.resource_type.endpoint.clone(),
-            _ => format!("{}/{}", self.resource_type.endpoint, self.id),
+            Change::Create(_) => self.resource_type.endpoint().to_owned(),
+            _ => format!("{}/{}", self.resource_type.endpoint(), self.id),
         }
     }
 
     fn resource(&self) -> Resource {
-        Resource::new(self.resource_type.name.to_lowercase(), &self.id)
+        Resource::new(self.resource_type.name().to_lowercase(), &self.id)
     }
 }
 
@@ -118,7 +117,7 @@ pub(super) async fn decide(push: &Push, wish: &Wish<'_>) -> Result<(String, usiz
 }
 
 /// Does what a connection asks for, and answers with what there is then.
-pub(super) async fn perform(push: &Push, wish: Wish<'_>, asked: &Query) -> Result<Answer, Failure> {
+pub(super) async fn perform(push: &Push, wish: Wish<'_>, asked: &ListQuery) -> Result<Answer, Failure> {
     let done = attempt(push, &wish).await;
     if let Err(failure) = &done {
         record_refusal(push, &wish, failure).await;
@@ -142,7 +141,7 @@ async fn attempt(push: &Push, wish: &Wish<'_>) -> Result<(String, usize), Failur
     Ok((id, count))
 }
 
-async fn answer(push: &Push, wish: &Wish<'_>, id: &str, asked: &Query) -> Result<Answer, Failure> {
+async fn answer(push: &Push, wish: &Wish<'_>, id: &str, asked: &ListQuery) -> Result<Answer, Failure> {
     let Wish { resource_type, change, .. } = wish;
     if matches!(change, Change::Delete) {
         return Ok(Answer { status: StatusCode::NO_CONTENT, ..Answer::default() });
@@ -151,7 +150,7 @@ async fn answer(push: &Push, wish: &Wish<'_>, id: &str, asked: &Query) -> Result
         // On dry run nothing was made.
         return show::as_sent(push, resource_type, id, change);
     };
-    let quiet = matches!(change, Change::Patch(_)) && asked.attributes.is_none() && asked.excluded.is_none();
+    let quiet = matches!(change, Change::Patch(_)) && !asked.projection.is_explicit();
     if quiet && show::has_many_members(push, &stored).await? {
         let version = Some(stored.version());
         return Ok(Answer { status: StatusCode::NO_CONTENT, version, ..Answer::default() });
@@ -168,9 +167,9 @@ async fn record_unchanged(push: &Push, wish: &Wish<'_>, id: &str, reason: String
         method: wish.change.method().to_owned(),
         path: wish.path(),
         reason: Some(reason),
-        resource_type: Some(wish.resource_type.name.clone()),
+        resource_type: Some(wish.resource_type.name().to_owned()),
     };
-    let resource = Resource::new(wish.resource_type.name.to_lowercase(), id);
+    let resource = Resource::new(wish.resource_type.name().to_lowercase(), id);
     append(push, vec![push.connection.unchanged(resource, &request, push.context())]).await
 }
 

@@ -1,55 +1,71 @@
 //! What the service can do: `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas` (RFC 7644, 4). Readable by anyone.
 
-use chancery_scim::schema::{Limits, discovery_list, service_provider_config};
-use chancery_scim::ScimError;
-use serde_json::Value;
+use chancery_scim::bulk::BulkLimits;
+use chancery_scim::discovery::{AuthenticationScheme, ServiceProviderConfig, resource_types, schemas};
+use chancery_scim::{ListResponse, ScimError, ScimEvent};
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::cursor;
 use super::failure::Failure;
 use crate::gateway::Gateway;
 
-/// Most operations of a bulk request.
-pub(super) const BULK_OPERATIONS: usize = 1000;
 /// Most resources of a page.
 pub(super) const MOST: usize = 1000;
 /// Resources of a page that does not say how many.
 pub(super) const USUAL: usize = 100;
 
+/// Limits of a bulk request.
+pub(super) fn bulk_limits(gateway: &Gateway) -> BulkLimits {
+    BulkLimits { max_operations: 1000, max_payload_size: gateway.settings.max_scim_body_bytes }
+}
+
 /// Answers a discovery request.
 pub(super) fn answer(gateway: &Gateway, base: &str, path: &[String], query: &str) -> Result<Answer, Failure> {
     let filtered = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name.eq_ignore_ascii_case("filter"));
     if filtered {
-        return Err(ScimError::status(403, "what the service can do cannot be filtered").into());
+        return Err(ScimError::new(403, "what the service can do cannot be filtered").into());
     }
     let registry = &gateway.scim;
     let (all, id): (Vec<Value>, Option<&String>) = match path {
         [only] if only.eq_ignore_ascii_case("ServiceProviderConfig") => {
-            return Ok(Answer::ok(service_provider_config(&limits(gateway), base, None).to_string()));
+            return Ok(Answer::ok(config(gateway).render(base).to_string()));
         }
         [kind, rest @ ..] if kind.eq_ignore_ascii_case("Schemas") && rest.len() < 2 => {
-            (registry.schema_documents(base), rest.first())
+            (schemas(registry, base), rest.first())
         }
         [kind, rest @ ..] if kind.eq_ignore_ascii_case("ResourceTypes") && rest.len() < 2 => {
-            (registry.resource_type_documents(base), rest.first())
+            (resource_types(registry, base), rest.first())
         }
-        _ => return Err(ScimError::status(404, "nothing is served here").into()),
+        _ => return Err(ScimError::not_found("nothing is served here").into()),
     };
-    let Some(id) = id else { return Ok(Answer::ok(discovery_list(all).to_string())) };
+    let Some(id) = id else { return Ok(Answer::ok(json!(ListResponse::index(all.len(), 1, all)).to_string())) };
     let is = |document: &&Value| {
         document.get("id").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(id))
     };
-    let found = all.iter().find(is).ok_or_else(|| ScimError::status(404, format!("there is no `{id}`")))?;
+    let found = all.iter().find(is).ok_or_else(|| ScimError::not_found(format!("there is no `{id}`")))?;
     Ok(Answer::ok(found.to_string()))
 }
 
-fn limits(gateway: &Gateway) -> Limits {
-    Limits {
-        bulk_operations: BULK_OPERATIONS,
-        bulk_payload_bytes: gateway.settings.max_scim_body_bytes,
+fn config(gateway: &Gateway) -> ServiceProviderConfig {
+    let limits = bulk_limits(gateway);
+    let events = [
+        ScimEvent::CreateFull,
+        ScimEvent::PutFull,
+        ScimEvent::PatchFull,
+        ScimEvent::Delete,
+        ScimEvent::Activate,
+        ScimEvent::Deactivate,
+    ];
+    ServiceProviderConfig {
+        max_operations: limits.max_operations,
+        max_payload_size: limits.max_payload_size,
         max_results: MOST,
         default_page_size: USUAL,
-        max_page_size: MOST,
-        cursor_timeout_seconds: cursor::LIFETIME.unsigned_abs(),
+        cursor_timeout: Some(cursor::LIFETIME),
+        change_password: false,
+        authentication_schemes: vec![AuthenticationScheme::bearer_token()],
+        documentation_uri: None,
+        event_uris: events.map(|event| event.uri().to_owned()).to_vec(),
     }
 }

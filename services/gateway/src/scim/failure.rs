@@ -58,7 +58,7 @@ impl From<DecisionError> for Failure {
     fn from(error: DecisionError) -> Self {
         match error {
             DecisionError::Event(chancery_evidence::EvidenceError::TooLarge(_)) => {
-                Self::Scim(ScimError::status(413, "the resource is larger than an event can be, 64 KiB"))
+                Self::Scim(ScimError::too_large("the resource is larger than an event can be, 64 KiB"))
             }
             error => Self::Api(error.into()),
         }
@@ -70,13 +70,13 @@ impl Failure {
     pub(crate) fn error(&self) -> ScimError {
         match self {
             Self::Scim(error) => error.clone(),
-            Self::Method(allowed) => ScimError::status(405, format!("this resource answers {allowed}")),
+            Self::Method(allowed) => ScimError::new(405, format!("this resource answers {allowed}")),
             Self::Refused(Refusal::Unknown(what) | Refusal::Foreign(what)) => {
-                ScimError::status(404, format!("there is no such {what}"))
+                ScimError::not_found(format!("there is no such {what}"))
             }
-            Self::Refused(refusal @ Refusal::Taken { .. }) => ScimError::new(ScimType::Uniqueness, refusal.to_string()),
-            Self::Refused(refusal) => ScimError::new(ScimType::InvalidValue, refusal.to_string()),
-            Self::Api(error) => ScimError::status(error.status_code().as_u16(), error.to_string()),
+            Self::Refused(refusal @ Refusal::Taken { .. }) => ScimError::of(ScimType::Uniqueness, refusal.to_string()),
+            Self::Refused(refusal) => ScimError::of(ScimType::InvalidValue, refusal.to_string()),
+            Self::Api(error) => ScimError::new(error.status_code().as_u16(), error.to_string()),
         }
     }
 

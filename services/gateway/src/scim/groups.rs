@@ -5,10 +5,7 @@ use chancery_domain::directory::{DirectoryGroup, Member};
 use chancery_domain::events::groups::MemberKind;
 use chancery_domain::groups::{CreateGroup, DeleteGroup, Mapped, UpdateGroup};
 use chancery_domain::roles::MappedUser;
-use chancery_scim::document::{Purpose, accept};
-use chancery_scim::patch::MemberEdit;
-use chancery_scim::events::{Change as Pushed, Detail};
-use chancery_scim::{ScimError, patch};
+use chancery_scim::{MemberEdit, PatchRequest, Purpose, ScimError, ScimEvent, accept, patch};
 use serde_json::Value;
 
 use super::change::{Change, Plan, Wish};
@@ -19,22 +16,21 @@ use super::users::user_key;
 
 /// Works out what a change comes to.
 pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
-    let registry = &push.gateway.scim;
     match &wish.change {
         Change::Create(body) => create(push, wish, body).await,
         Change::Replace(body) => {
             let group = find(push, wish).await?;
-            let body = push.mappings.apply(registry, wish.resource_type, body, &push.profile)?;
             let purpose = Purpose::Replace { current: &group.attributes };
-            let accepted = accept(registry, wish.resource_type, &body, &push.profile, purpose)?;
+            let accepted = accept(wish.resource_type, body.clone(), &push.profile, purpose)?;
             // Absent members are none (RFC 7644, 3.5.1).
             let edits = vec![MemberEdit::Replace(accepted.members.unwrap_or_default())];
-            update(push, &group, accepted.document, edits, Pushed::Put).await
+            update(push, &group, accepted.document, edits, ScimEvent::PutFull).await
         }
         Change::Patch(body) => {
             let group = find(push, wish).await?;
-            let patched = patch::apply(registry, wish.resource_type, &group.attributes, body, &push.profile)?;
-            update(push, &group, patched.document, patched.members, Pushed::Patch).await
+            let request = PatchRequest::parse(body.clone(), &push.profile)?;
+            let patched = patch::apply(wish.resource_type, &group.attributes, request, &push.profile)?;
+            update(push, &group, patched.document, patched.members, ScimEvent::PatchFull).await
         }
         Change::Delete => delete(push, wish).await,
     }
@@ -43,23 +39,21 @@ pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> 
 async fn find(push: &Push, wish: &Wish<'_>) -> Result<DirectoryGroup, Failure> {
     let found = push.gateway.state.group(&wish.id).await?;
     let visible = |group: &DirectoryGroup| group.connection.as_deref() == Some(push.id()) && !group.deleted;
-    let unknown = || ScimError::status(404, format!("there is no group {}", wish.id));
+    let unknown = || ScimError::not_found(format!("there is no group {}", wish.id));
     let group = found.filter(visible).ok_or_else(unknown)?;
     wish.preconditions.check(group.version)?;
     Ok(group)
 }
 
 async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Failure> {
-    let registry = &push.gateway.scim;
-    let body = push.mappings.apply(registry, wish.resource_type, body, &push.profile)?;
-    let accepted = accept(registry, wish.resource_type, &body, &push.profile, Purpose::Create)?;
+    let accepted = accept(wish.resource_type, body.clone(), &push.profile, Purpose::Create)?;
     let name = display_name(&accepted.document);
     let mut keys = vec![group_key(&wish.id)];
     let namesakes = namesakes(push, &name, &mut keys).await?;
     let adopted = namesakes.iter().find(|group| group.connection.is_none() && !group.deleted);
     if let Some(group) = adopted.filter(|_| push.connection.settings.adopt_unmanaged) {
         let edits = vec![MemberEdit::Replace(accepted.members.unwrap_or_default())];
-        return update(push, group, accepted.document, edits, Pushed::Create).await;
+        return update(push, group, accepted.document, edits, ScimEvent::CreateFull).await;
     }
     let joining = members::named(push, accepted.members.unwrap_or_default()).await?;
     let mapped = mapped_users(push, [name.as_str()], &joining, &mut keys).await?;
@@ -69,7 +63,7 @@ async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Fail
         connection: Some(push.connection.id.clone()),
         organization: push.home(),
         members: joining,
-        scim_event: Some(Pushed::Create.uri(Detail::Full).to_owned()),
+        scim_event: Some(ScimEvent::CreateFull.uri().to_owned()),
     };
     let mapped = Mapped { mappings: &push.connection.settings.group_mappings, users: &mapped };
     let events = command.decide(&rivals(push, namesakes), mapped, push.context())?;
@@ -81,7 +75,7 @@ async fn update(
     group: &DirectoryGroup,
     document: Attributes,
     edits: Vec<MemberEdit>,
-    pushed: Pushed,
+    pushed: ScimEvent,
 ) -> Result<Plan, Failure> {
     let mut keys = vec![group_key(&group.id)];
     let name = display_name(&document);
@@ -103,7 +97,7 @@ async fn update(
         connection: adopts.then(|| push.connection.id.clone()),
         join,
         leave,
-        scim_event: Some(pushed.uri(Detail::Full).to_owned()),
+        scim_event: Some(pushed.uri().to_owned()),
     };
     let mapped = Mapped { mappings: &push.connection.settings.group_mappings, users: &mapped };
     let events = command.decide(group, &rivals(push, namesakes), mapped, push.context())?;
@@ -117,7 +111,7 @@ async fn delete(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
     let members = if concerns(push, names) { members::all(push, &group.id).await? } else { Vec::new() };
     let mapped = mapped_users(push, names, &members, &mut keys).await?;
     let mapped = Mapped { mappings: &push.connection.settings.group_mappings, users: &mapped };
-    let command = DeleteGroup { scim_event: Some(Pushed::Delete.uri(Detail::Full).to_owned()) };
+    let command = DeleteGroup { scim_event: Some(ScimEvent::Delete.uri().to_owned()) };
     let events = command.decide(&group, mapped, push.context())?;
     Ok(Plan { keys, events, id: group.id })
 }
@@ -125,7 +119,7 @@ async fn delete(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
 /// The groups of the same name that this connection sees or could take over.
 async fn namesakes(push: &Push, name: &str, keys: &mut Vec<String>) -> Result<Vec<DirectoryGroup>, Failure> {
     let adopts = push.connection.settings.adopt_unmanaged;
-    if !push.profile.leniencies.unique_group_names && !adopts {
+    if !push.profile.unique_group_names && !adopts {
         return Ok(Vec::new());
     }
     keys.push(format!("group-name/{}", attributes::key(name)));
@@ -138,7 +132,7 @@ async fn namesakes(push: &Push, name: &str, keys: &mut Vec<String>) -> Result<Ve
 
 /// Those whose name a group must not have: RFC 7643 lets groups share names, unless the profile says otherwise.
 fn rivals(push: &Push, namesakes: Vec<DirectoryGroup>) -> Vec<DirectoryGroup> {
-    let unique = push.profile.leniencies.unique_group_names;
+    let unique = push.profile.unique_group_names;
     namesakes.into_iter().filter(|group| unique && group.connection.is_some()).collect()
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_domain::directory::Member;
 use chancery_domain::events::groups::MemberKind;
-use chancery_scim::patch::MemberEdit;
-use serde_json::json;
+use chancery_scim::{MemberEdit, ScimError};
+use chancery_scim::patch::member_query;
 
 use super::failure::Failure;
 use super::push::Push;
@@ -53,17 +53,19 @@ pub(super) async fn resolve(push: &Push, group: &str, edits: Vec<MemberEdit>) ->
                 unwanted.clear();
             }
             MemberEdit::RemoveMatching(filter) => {
-                wanted.retain(|_, member| !filter_matches(push, &filter, &member.value, member.kind.as_deref(), member.display.as_deref()));
-                matching.push(filter);
+                let group = push.gateway.scim.resource_type("Group");
+                let group = group.ok_or_else(|| ScimError::not_found("there are no groups"))?;
+                let query = member_query(group, &filter, &push.profile)?;
+                wanted.retain(|_, member| !query.matches_element(&member.to_value()));
+                matching.push(query);
             }
         }
     }
     if nobody_else || !matching.is_empty() {
         let present = all(push, group).await?;
         let goes = |member: &Member| {
-            let filtered = matching.iter().any(|filter| {
-                filter_matches(push, filter, &member.id, Some(kind_name(member.kind)), member.name.as_deref())
-            });
+            let element = as_sent(member).to_value();
+            let filtered = matching.iter().any(|query| query.matches_element(&element));
             !wanted.contains_key(&member.id) && (nobody_else || filtered || unwanted.contains(&member.id))
         };
         let leave: Vec<Member> = present.iter().filter(|member| goes(member)).cloned().collect();
@@ -75,20 +77,17 @@ pub(super) async fn resolve(push: &Push, group: &str, edits: Vec<MemberEdit>) ->
     let there = push.gateway.state.members_among(group, &ids).await?;
     let new = wanted.into_values().filter(|member| !there.contains(&member.value)).collect();
     let gone = unwanted.into_iter().filter(|id| there.contains(id));
-    let gone = gone.map(|value| chancery_scim::Member { value, kind: None, display: None }).collect();
+    let gone = gone.map(chancery_scim::Member::new).collect();
     Ok(Moves { join: named(push, new).await?, leave: named(push, gone).await? })
 }
 
-fn filter_matches(
-    push: &Push,
-    filter: &chancery_scim::filter::Filter,
-    value: &str,
-    kind: Option<&str>,
-    display: Option<&str>,
-) -> bool {
-    let group = push.gateway.scim.resource_type("Group").map(|group| push.gateway.scim.core(group));
-    let Some(attribute) = group.and_then(|schema| schema.attribute("members")) else { return false };
-    filter.matches_element(attribute, &json!({ "value": value, "type": kind, "display": display }))
+/// A member in the protocol's words.
+fn as_sent(member: &Member) -> chancery_scim::Member {
+    let kind = match member.kind {
+        MemberKind::User => chancery_scim::MemberKind::User,
+        MemberKind::Group => chancery_scim::MemberKind::Group,
+    };
+    chancery_scim::Member { value: member.id.clone(), kind: Some(kind), display: member.name.clone() }
 }
 
 /// Members with their kinds and names, as far as this connection knows them; others are taken as they come.
@@ -103,7 +102,7 @@ pub(super) async fn named(push: &Push, members: Vec<chancery_scim::Member>) -> R
     let groups: BTreeMap<String, String> =
         groups.into_iter().filter(visible).map(|named| (named.id, named.name)).collect();
     let named = |member: chancery_scim::Member| {
-        let says_group = member.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("Group"));
+        let says_group = member.kind == Some(chancery_scim::MemberKind::Group);
         let is_group = groups.contains_key(&member.value) || (says_group && !users.contains_key(&member.value));
         let name = users.get(&member.value).or_else(|| groups.get(&member.value)).cloned().or(member.display);
         Member { id: member.value, kind: if is_group { MemberKind::Group } else { MemberKind::User }, name }

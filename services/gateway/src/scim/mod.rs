@@ -22,8 +22,7 @@ mod users;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chancery_scim::ScimError;
-use chancery_scim::query::Query;
+use chancery_scim::{ListQuery, ScimError, ScimType};
 use futures::StreamExt;
 use serde_json::Value;
 
@@ -85,10 +84,10 @@ fn route(request: &HttpRequest) -> Result<Route, Failure> {
         .filter(|segment| !segment.is_empty())
         .map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned))
         .collect();
-    let segments = segments.map_err(|_| ScimError::status(404, "the path is not UTF-8"))?;
-    let (version, rest) = segments.split_first().ok_or_else(|| ScimError::status(404, "nothing is served here"))?;
+    let segments = segments.map_err(|_| ScimError::not_found("the path is not UTF-8"))?;
+    let (version, rest) = segments.split_first().ok_or_else(|| ScimError::not_found("nothing is served here"))?;
     if version != "v2" {
-        let unknown = ScimError::new(chancery_scim::ScimType::InvalidVers, format!("`{version}` is not served; v2 is"));
+        let unknown = ScimError::of(ScimType::InvalidVers, format!("`{version}` is not served; v2 is"));
         return Err(unknown.into());
     }
     let is = |name: &str| rest.first().is_some_and(|first| first.eq_ignore_ascii_case(name));
@@ -108,7 +107,7 @@ fn route(request: &HttpRequest) -> Result<Route, Failure> {
             Route::Resource { endpoint: format!("/{endpoint}"), id: id.clone() },
             &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
         ),
-        _ => return Err(ScimError::status(404, "nothing is served here").into()),
+        _ => return Err(ScimError::not_found("nothing is served here").into()),
     };
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     if allowed.contains(method) { Ok(route) } else { Err(not_allowed(allowed)) }
@@ -134,13 +133,13 @@ async fn answer(
         (Route::Me, _) => show::me(&push, &query(request)?).await,
         (Route::Root, _) => list::answer(&push, None, query(request)?).await,
         (Route::RootSearch, _) => {
-            list::answer(&push, None, Query::from_body(&body(&push, payload).await?)?).await
+            list::answer(&push, None, ListQuery::from_search_request(body(&push, payload).await?)?).await
         }
         (Route::Search { endpoint }, _) => {
-            let asked = Query::from_body(&body(&push, payload).await?)?;
+            let asked = ListQuery::from_search_request(body(&push, payload).await?)?;
             list::answer(&push, Some(push.resource_type(&endpoint)?), asked).await
         }
-        (Route::Bulk, _) => bulk::answer(&push, &body(&push, payload).await?).await,
+        (Route::Bulk, _) => bulk::answer(&push, body(&push, payload).await?).await,
         (Route::Resources { endpoint }, Method::POST) => {
             let asked = query(request)?;
             let wish = Wish {
@@ -165,15 +164,12 @@ async fn answer(
             };
             change::perform(&push, Wish { resource_type, id, change, preconditions }, &asked).await
         }
-        (Route::Discovery(_), _) => Err(ScimError::status(404, "nothing is served here").into()),
+        (Route::Discovery(_), _) => Err(ScimError::not_found("nothing is served here").into()),
     }
 }
 
-fn query(request: &HttpRequest) -> Result<Query, ScimError> {
-    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(request.query_string().as_bytes())
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
-    Query::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+fn query(request: &HttpRequest) -> Result<ListQuery, ScimError> {
+    ListQuery::from_parameters(url::form_urlencoded::parse(request.query_string().as_bytes()))
 }
 
 /// Reads a JSON body. Its media type is not insisted on: clients send several, or none.
@@ -183,10 +179,10 @@ async fn body(push: &Push, mut payload: web::Payload) -> Result<Value, Failure> 
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
         if bytes.len() + chunk.len() > most {
-            return Err(ScimError::status(413, format!("the body is larger than {most} bytes")).into());
+            return Err(ScimError::too_large(format!("the body is larger than {most} bytes")).into());
         }
         bytes.extend_from_slice(&chunk);
     }
-    let syntax = |error: String| ScimError::new(chancery_scim::ScimType::InvalidSyntax, error);
-    serde_json::from_slice(&bytes).map_err(|error| syntax(format!("the body is not JSON: {error}")).into())
+    let syntax = |error| ScimError::of(ScimType::InvalidSyntax, format!("the body is not JSON: {error}"));
+    serde_json::from_slice(&bytes).map_err(|error: serde_json::Error| syntax(error).into())
 }

@@ -6,9 +6,7 @@ use actix_web::HttpRequest;
 use chancery_domain::decision::Context;
 use chancery_domain::directory::ConnectionRecord;
 use chancery_domain::events::tokens::OwnerKind;
-use chancery_scim::mapping::Mappings;
-use chancery_scim::schema::ResourceType;
-use chancery_scim::{Profile, ScimError};
+use chancery_scim::{Document, Mapping, Mappings, Profile, ProfileSettings, ResourceType, ScimError};
 
 use super::failure::Failure;
 use crate::error::ApiError;
@@ -21,7 +19,7 @@ pub(crate) struct Push {
     pub(super) caller: Caller,
     pub(super) connection: ConnectionRecord,
     pub(super) profile: Profile,
-    pub(super) mappings: Mappings,
+    mappings: Vec<Mapping>,
     /// Address of the service, without a slash at its end.
     pub(super) base: String,
 }
@@ -57,7 +55,7 @@ impl Push {
     ) -> Result<Self, Failure> {
         let broken = |error: serde_json::Error| ApiError::Internal(format!("settings of a connection: {error}"));
         let settings = &connection.settings;
-        let profile = or_default(&settings.profile).map_err(broken)?;
+        let profile = or_default::<ProfileSettings>(&settings.profile).map_err(broken)?.resolve();
         let mappings = or_default(&settings.mappings).map_err(broken)?;
         Ok(Self { gateway, caller, connection, profile, mappings, base })
     }
@@ -72,13 +70,21 @@ impl Push {
     }
 
     pub(super) fn resource_type(&self, endpoint: &str) -> Result<&ResourceType, Failure> {
-        let unknown = || ScimError::status(404, format!("there are no resources at {endpoint}"));
-        Ok(self.gateway.scim.at(endpoint).ok_or_else(unknown)?)
+        let unknown = || ScimError::not_found(format!("there are no resources at {endpoint}"));
+        Ok(self.gateway.scim.by_endpoint(endpoint).ok_or_else(unknown)?)
     }
 
     /// Address of a resource.
     pub(super) fn location(&self, resource_type: &ResourceType, id: &str) -> String {
-        format!("{}{}/{id}", self.base, resource_type.endpoint)
+        format!("{}{}/{id}", self.base, resource_type.endpoint())
+    }
+
+    /// A document as the connection's mappings make it. Names of groups that they give are not followed.
+    pub(super) fn mapped(&self, resource_type: &ResourceType, document: Document) -> Result<Document, ScimError> {
+        if self.mappings.is_empty() || !resource_type.is_user() {
+            return Ok(document);
+        }
+        Ok(Mappings::new(&self.mappings, resource_type)?.apply(document)?.document)
     }
 
     /// What a decision may know.

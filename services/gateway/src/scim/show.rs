@@ -3,10 +3,7 @@
 use actix_web::http::StatusCode;
 use chancery_domain::directory::Member;
 use chancery_domain::events::tokens::OwnerKind;
-use chancery_scim::projection::Projection;
-use chancery_scim::query::Query;
-use chancery_scim::schema::ResourceType;
-use chancery_scim::{Document, ScimError};
+use chancery_scim::{Document, Identity, ListQuery, ResourceType, ScimError, View, render};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Preconditions, etag};
@@ -21,11 +18,11 @@ pub(super) async fn one(
     push: &Push,
     resource_type: &ResourceType,
     id: &str,
-    asked: &Query,
+    asked: &ListQuery,
     preconditions: &Preconditions,
 ) -> Result<Answer, Failure> {
     let found = stored::find(push, resource_type, id).await?;
-    let stored = found.ok_or_else(|| ScimError::status(404, format!("there is no {} {id}", resource_type.name)))?;
+    let stored = found.ok_or_else(|| ScimError::not_found(format!("there is no {} {id}", resource_type.name())))?;
     if preconditions.is_known(stored.version()) {
         let version = Some(stored.version());
         return Ok(Answer { status: StatusCode::NOT_MODIFIED, version, ..Answer::default() });
@@ -34,8 +31,8 @@ pub(super) async fn one(
 }
 
 /// `GET /Me`: the user a token stands for (RFC 7644, 3.11). A connection is nobody.
-pub(super) async fn me(push: &Push, asked: &Query) -> Result<Answer, Failure> {
-    let nobody = || ScimError::status(501, "the token of a connection stands for no user");
+pub(super) async fn me(push: &Push, asked: &ListQuery) -> Result<Answer, Failure> {
+    let nobody = || ScimError::new(501, "the token of a connection stands for no user");
     let owner = push.caller.token.as_ref().and_then(|token| token.owner.as_ref());
     let owner = owner.filter(|owner| owner.kind == OwnerKind::User).ok_or_else(nobody)?;
     let resource_type = push.gateway.scim.resource_type("User").ok_or_else(nobody)?;
@@ -47,18 +44,11 @@ pub(super) async fn resource(
     push: &Push,
     resource_type: &ResourceType,
     stored: &Stored,
-    asked: &Query,
+    asked: &ListQuery,
 ) -> Result<Answer, Failure> {
-    let projection = projection(push, &[resource_type], asked)?;
-    let body = text(push, resource_type, stored, &projection).await?;
+    let body = text(push, resource_type, stored, &asked.projection.view(resource_type)).await?;
     let location = Some(push.location(resource_type, stored.id()));
     Ok(Answer { status: StatusCode::OK, body: Some(body), location, version: Some(stored.version()) })
-}
-
-/// What a request wants to see.
-pub(super) fn projection(push: &Push, types: &[&ResourceType], asked: &Query) -> Result<Projection, Failure> {
-    let (attributes, excluded) = (asked.attributes.as_deref(), asked.excluded.as_deref());
-    Ok(Projection::parse(&push.gateway.scim, types, attributes, excluded)?)
 }
 
 /// A resource as JSON text. Members of a group are rendered page by page.
@@ -66,15 +56,14 @@ pub(super) async fn text(
     push: &Push,
     resource_type: &ResourceType,
     stored: &Stored,
-    projection: &Projection,
+    view: &View<'_>,
 ) -> Result<String, Failure> {
-    let mut document = document(push, resource_type, stored, projection.wants("groups")).await?;
-    projection.apply(&push.gateway.scim, resource_type, &mut document);
+    let document = view.apply(document(push, resource_type, stored, view.wants("groups")).await?);
     let mut text = Value::Object(document).to_string();
-    if matches!(stored, Stored::Group(_)) && projection.wants("members") {
+    if matches!(stored, Stored::Group(_)) && view.wants("members") {
         text.pop();
         text.push_str(if text.len() > 1 { ",\"members\":[" } else { "\"members\":[" });
-        members(push, resource_type, stored.id(), projection, &mut text).await?;
+        members(push, stored.id(), view, &mut text).await?;
         text.push_str("]}");
     }
     Ok(text)
@@ -82,9 +71,8 @@ pub(super) async fn text(
 
 async fn members(
     push: &Push,
-    resource_type: &ResourceType,
     group: &str,
-    projection: &Projection,
+    view: &View<'_>,
     text: &mut String,
 ) -> Result<(), Failure> {
     let mut after: Option<String> = None;
@@ -93,8 +81,7 @@ async fn members(
         let page = push.gateway.state.members(group, after.as_deref(), PAGE).await?;
         let (last, next) = (page.len() < PAGE, page.last().map(|member| member.id.clone()));
         let rendered: Vec<Value> = page.iter().map(|each| member(push, each)).collect();
-        let mut shown = Document::from_iter([("members".to_owned(), Value::Array(rendered))]);
-        projection.apply(&push.gateway.scim, resource_type, &mut shown);
+        let shown = view.apply(Document::from_iter([("members".to_owned(), Value::Array(rendered))]));
         for member in shown.get("members").and_then(Value::as_array).into_iter().flatten() {
             if !std::mem::take(&mut first) {
                 text.push(',');
@@ -128,15 +115,15 @@ pub(super) async fn document(
     stored: &Stored,
     with_groups: bool,
 ) -> Result<Document, Failure> {
-    let mut document = Document::new();
-    let registry = &push.gateway.scim;
-    let extensions = registry.extensions(resource_type).map(|(schema, _)| schema.id.as_str());
-    let present = extensions.filter(|urn| stored.attributes().contains_key(*urn));
-    let schemas: Vec<&str> = std::iter::once(resource_type.schema.as_str()).chain(present).collect();
     let (created, modified) = stored.times();
-    document.insert("schemas".to_owned(), json!(schemas));
-    document.insert("id".to_owned(), stored.id().into());
-    document.extend(stored.attributes().iter().map(|(name, value)| (name.clone(), value.clone())));
+    let identity = Identity {
+        id: stored.id().to_owned(),
+        created: created.to_string(),
+        last_modified: modified.to_string(),
+        location: push.location(resource_type, stored.id()),
+        version: etag(stored.version()),
+    };
+    let mut document = render(resource_type, identity, stored.attributes().clone());
     if let (Stored::User(user), true) = (stored, with_groups) {
         let memberships = push.gateway.state.memberships(&user.id).await?;
         let own = memberships.iter().filter(|membership| membership.connection.as_deref() == Some(push.id()));
@@ -152,26 +139,14 @@ pub(super) async fn document(
             document.insert("groups".to_owned(), groups.into());
         }
     }
-    document.insert(
-        "meta".to_owned(),
-        json!({
-            "resourceType": resource_type.name, "created": created.to_string(), "lastModified": modified.to_string(),
-            "location": push.location(resource_type, stored.id()), "version": etag(stored.version()),
-        }),
-    );
     Ok(document)
 }
 
 /// Whether a group has so many members that a PATCH is answered without it.
 pub(super) async fn has_many_members(push: &Push, stored: &Stored) -> Result<bool, Failure> {
-    let most = push.profile.members_in_answers;
-    match stored {
-        Stored::Group(_) if most == 0 => Ok(true),
-        Stored::Group(group) => {
-            Ok(push.gateway.state.members(&group.id, None, most.saturating_add(1)).await?.len() > most)
-        }
-        _ => Ok(false),
-    }
+    let (Stored::Group(group), Some(most)) = (stored, push.profile.patch_no_content_above) else { return Ok(false) };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    Ok(push.gateway.state.members(&group.id, None, most.saturating_add(1)).await?.len() > most)
 }
 
 /// On dry run: what was sent, as if it had been stored.
@@ -182,7 +157,7 @@ pub(super) fn as_sent(
     change: &Change,
 ) -> Result<Answer, Failure> {
     let (Change::Create(body) | Change::Replace(body) | Change::Patch(body)) = change else {
-        return Err(ScimError::status(404, "there is no such resource").into());
+        return Err(ScimError::not_found("there is no such resource").into());
     };
     let mut document = body.as_object().cloned().unwrap_or_default();
     document.remove("password");
@@ -191,7 +166,7 @@ pub(super) fn as_sent(
     document.insert("id".to_owned(), id.into());
     document.insert(
         "meta".to_owned(),
-        json!({ "resourceType": resource_type.name, "created": now, "lastModified": now, "location": location, "version": etag(0) }),
+        json!({ "resourceType": resource_type.name(), "created": now, "lastModified": now, "location": location, "version": etag(0) }),
     );
     let body = Some(Value::Object(document).to_string());
     Ok(Answer { status: StatusCode::CREATED, body, location: Some(location), version: Some(0) })

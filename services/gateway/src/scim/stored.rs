@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chancery_domain::Timestamp;
 use chancery_domain::attributes::Attributes;
 use chancery_domain::directory::{CustomResource, DirectoryGroup, DirectoryUser, UserStatus};
-use chancery_scim::schema::ResourceType;
+use chancery_scim::ResourceType;
 use chancery_state::State;
 
 use super::failure::Failure;
@@ -29,10 +29,12 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn of(resource_type: &ResourceType) -> Self {
-        match resource_type.name.as_str() {
-            "User" => Self::Users,
-            "Group" => Self::Groups,
-            _ => Self::Custom,
+        if resource_type.is_user() {
+            Self::Users
+        } else if resource_type.is_group() {
+            Self::Groups
+        } else {
+            Self::Custom
         }
     }
 }
@@ -90,7 +92,7 @@ pub(super) async fn find(push: &Push, resource_type: &ResourceType, id: &str) ->
     let found = match Kind::of(resource_type) {
         Kind::Users => state.user(id).await?.map(|user| Stored::User(Arc::new(user))),
         Kind::Groups => state.group(id).await?.map(|group| Stored::Group(Arc::new(group))),
-        Kind::Custom => state.custom_resource(&resource_type.name, id).await?.map(|found| Stored::Custom(Arc::new(found))),
+        Kind::Custom => state.custom_resource(resource_type.name(), id).await?.map(|found| Stored::Custom(Arc::new(found))),
     };
     Ok(found.filter(|found| found.belongs_to(push)))
 }
@@ -114,7 +116,7 @@ pub(super) async fn page(
             groups.into_iter().map(|group| Stored::Group(Arc::new(group))).collect()
         }
         Kind::Custom => {
-            let found = state.custom_resources_of(&resource_type.name, connection, after, skip, limit).await?;
+            let found = state.custom_resources_of(resource_type.name(), connection, after, skip, limit).await?;
             found.into_iter().map(|resource| Stored::Custom(Arc::new(resource))).collect()
         }
     })
@@ -126,6 +128,6 @@ pub(super) async fn count(push: &Push, resource_type: &ResourceType) -> Result<u
     Ok(match Kind::of(resource_type) {
         Kind::Users => state.count_users_of(connection).await?,
         Kind::Groups => state.count_groups_of(connection).await?,
-        Kind::Custom => state.count_custom_resources_of(&resource_type.name, connection).await?,
+        Kind::Custom => state.count_custom_resources_of(resource_type.name(), connection).await?,
     })
 }

@@ -4,9 +4,7 @@ use chancery_domain::Event;
 use chancery_domain::attributes::{self, Attributes};
 use chancery_domain::directory::{DirectoryUser, Possessions, UserStatus};
 use chancery_domain::users::{CreateUser, DeleteUser, UpdateUser};
-use chancery_scim::document::{Purpose, accept};
-use chancery_scim::events::{Change as Pushed, Detail};
-use chancery_scim::{ScimError, patch};
+use chancery_scim::{PatchRequest, Purpose, ScimError, ScimEvent, accept, patch};
 use serde_json::Value;
 
 use super::change::{Change, Plan, Wish};
@@ -19,16 +17,17 @@ pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> 
         Change::Create(body) => create(push, wish, body).await,
         Change::Replace(body) => {
             let user = find(push, wish).await?;
-            let body = push.mappings.apply(&push.gateway.scim, wish.resource_type, body, &push.profile)?;
             let purpose = Purpose::Replace { current: &user.attributes };
-            let accepted = accept(&push.gateway.scim, wish.resource_type, &body, &push.profile, purpose)?;
-            update(push, &user, accepted.document, Pushed::Put).await
+            let accepted = accept(wish.resource_type, body.clone(), &push.profile, purpose)?;
+            let document = push.mapped(wish.resource_type, accepted.document)?;
+            update(push, &user, document, ScimEvent::PutFull).await
         }
         Change::Patch(body) => {
             let user = find(push, wish).await?;
-            let patched =
-                patch::apply(&push.gateway.scim, wish.resource_type, &user.attributes, body, &push.profile)?;
-            update(push, &user, patched.document, Pushed::Patch).await
+            let request = PatchRequest::parse(body.clone(), &push.profile)?;
+            let patched = patch::apply(wish.resource_type, &user.attributes, request, &push.profile)?;
+            let document = push.mapped(wish.resource_type, patched.document)?;
+            update(push, &user, document, ScimEvent::PatchFull).await
         }
         Change::Delete => delete(push, wish).await,
     }
@@ -39,21 +38,20 @@ async fn find(push: &Push, wish: &Wish<'_>) -> Result<DirectoryUser, Failure> {
     let visible = |user: &DirectoryUser| {
         user.connection.as_deref() == Some(push.id()) && !user.removed && user.status != UserStatus::Deleted
     };
-    let unknown = || ScimError::status(404, format!("there is no user {}", wish.id));
+    let unknown = || ScimError::not_found(format!("there is no user {}", wish.id));
     let user = found.filter(visible).ok_or_else(unknown)?;
     wish.preconditions.check(user.version)?;
     Ok(user)
 }
 
 async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Failure> {
-    let (registry, state) = (&push.gateway.scim, &push.gateway.state);
-    let body = push.mappings.apply(registry, wish.resource_type, body, &push.profile)?;
-    let accepted = accept(registry, wish.resource_type, &body, &push.profile, Purpose::Create)?;
-    let attributes = with_active(accepted.document);
+    let state = &push.gateway.state;
+    let accepted = accept(wish.resource_type, body.clone(), &push.profile, Purpose::Create)?;
+    let attributes = with_active(push.mapped(wish.resource_type, accepted.document)?);
     let name = attributes.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let namesakes = state.users_by_name(&name).await?;
     if let Some(namesake) = namesakes.iter().find(|user| can_be_taken_over(push, user)) {
-        let plan = update(push, namesake, attributes, Pushed::Create).await?;
+        let plan = update(push, namesake, attributes, ScimEvent::CreateFull).await?;
         return Ok(plan);
     }
     let create = CreateUser {
@@ -62,7 +60,7 @@ async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Fail
         connection: Some(push.connection.id.clone()),
         organization: push.home(),
         roles: Vec::new(),
-        scim_event: Some(Pushed::Create.uri(Detail::Full).to_owned()),
+        scim_event: Some(ScimEvent::CreateFull.uri().to_owned()),
     };
     let mut events = create.decide(&namesakes, push.context())?;
     if attributes.get("active") == Some(&Value::Bool(false)) {
@@ -113,7 +111,7 @@ fn can_be_taken_over(push: &Push, user: &DirectoryUser) -> bool {
     }
     match user.connection.as_deref() {
         Some(connection) if connection == push.id() => {
-            user.removed || (push.profile.leniencies.reactivate_on_create && user.status == UserStatus::Suspended)
+            user.removed || (push.profile.reactivate_inactive_match && user.status == UserStatus::Suspended)
         }
         Some(_) => false,
         None => push.connection.settings.adopt_unmanaged,
@@ -124,7 +122,7 @@ async fn update(
     push: &Push,
     user: &DirectoryUser,
     document: Attributes,
-    pushed: Pushed,
+    pushed: ScimEvent,
 ) -> Result<Plan, Failure> {
     let state = &push.gateway.state;
     let attributes = with_active(document);
@@ -142,7 +140,7 @@ async fn update(
         attributes,
         connection: adopts.then(|| push.connection.id.clone()),
         suspension: push.connection.settings.suspension,
-        scim_event: Some(pushed.uri(Detail::Full).to_owned()),
+        scim_event: Some(pushed.uri().to_owned()),
     };
     let mut events = command.decide(user, &namesakes, &possessions, push.context())?;
     events.iter_mut().for_each(name_activity);
@@ -156,7 +154,7 @@ async fn delete(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
     let command = DeleteUser {
         deletion: push.connection.settings.deletion,
         suspension: push.connection.settings.suspension,
-        scim_event: Some(Pushed::Delete.uri(Detail::Full).to_owned()),
+        scim_event: Some(ScimEvent::Delete.uri().to_owned()),
     };
     let groups = memberships.iter().map(|membership| super::groups::group_key(&membership.group_id));
     let keys = std::iter::once(user_key(&user.id)).chain(groups).collect();
@@ -167,12 +165,12 @@ async fn delete(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
 /// Losing and regaining access have event URIs of their own.
 fn name_activity(event: &mut Event) {
     let pushed = match event.event_type.as_str() {
-        "user.suspended" => Pushed::Deactivate,
-        "user.reactivated" => Pushed::Activate,
+        "user.suspended" => ScimEvent::Deactivate,
+        "user.reactivated" => ScimEvent::Activate,
         _ => return,
     };
     if let Some(data) = event.data.as_object_mut() {
-        data.insert("scim_event".to_owned(), pushed.uri(Detail::Full).into());
+        data.insert("scim_event".to_owned(), pushed.uri().into());
     }
 }
 

@@ -336,7 +336,7 @@ async fn connections_roles_policies_organizations_and_custom_resources_are_read_
             state.custom_resources_by_external_id("Device", "c", "9").await.unwrap(),
             std::slice::from_ref(&device)
         );
-        assert_eq!(state.custom_resources_of("Device", "c", None, 9).await.unwrap(), std::slice::from_ref(&device));
+        assert_eq!(state.custom_resources_of("Device", "c", None, 0, 9).await.unwrap(), std::slice::from_ref(&device));
         assert_eq!(state.count_custom_resources_of("Device", "c").await.unwrap(), 1);
     }
     let device = world.states[0].custom_resource("Device", "d").await.unwrap().unwrap();
@@ -346,7 +346,7 @@ async fn connections_roles_policies_organizations_and_custom_resources_are_read_
     let context = world.context();
     world.take(connection.delete(&[], context)).await;
     for state in &world.states {
-        assert!(state.custom_resources_of("Device", "c", None, 9).await.unwrap().is_empty());
+        assert!(state.custom_resources_of("Device", "c", None, 0, 9).await.unwrap().is_empty());
         assert!(state.connections().await.unwrap().is_empty());
         assert!(state.connection("c").await.unwrap().unwrap().deleted);
     }
