@@ -16,6 +16,7 @@ use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
 use chancery_intake::Inbound;
 use chancery_lake::{Lake, LakeOptions};
 use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock};
+use chancery_scim::schema::{Definitions, Registry};
 use chancery_state::{Decisions, Projector, State};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
@@ -230,6 +231,16 @@ async fn appears(state: &State, id: &str) -> bool {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     false
+}
+
+/// The schemas and resource types of SCIM: the standard ones, and those of a file.
+fn scim_registry(definitions: Option<&Path>) -> Result<Registry, Failure> {
+    let standard = Registry::standard().doing("reading the standard SCIM schemas")?;
+    let Some(path) = definitions else { return Ok(standard) };
+    let doing = format!("reading {}", path.display());
+    let text = std::fs::read_to_string(path).doing(&doing)?;
+    let definitions: Definitions = serde_json::from_str(&text).doing(&doing)?;
+    standard.with(definitions).doing(&doing)
 }
 
 /// Makes an admin token.

@@ -10,8 +10,7 @@ use chancery_domain::tokens::Scope;
 use chancery_domain::{Event, Timestamp};
 use chancery_filter::{Context, Filter};
 use chancery_lake::{SearchRequest, Visibility};
-use chancery_scim::Profile;
-use chancery_scim::mapping::Mappings;
+use chancery_scim::{Mapping, Mappings, ProfileSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -97,16 +96,19 @@ pub(crate) async fn update(
     settings: web::Json<Connection>,
 ) -> Result<HttpResponse, ApiError> {
     let settings = checked(&gateway, &caller, settings.into_inner())?;
-    gateway
+    let remapped = gateway
         .decisions
         .decide(&["connections".to_owned(), key(&id)], async || {
             let record = find(&gateway, &caller, &id).await?;
             let all = gateway.state.connections().await?;
+            let remapped = record.settings.group_mappings != settings.group_mappings;
             let command = UpdateConnection { settings: settings.clone() };
-            Ok::<_, ApiError>((command.decide(&record, &all, gateway.context(&caller))?, ()))
+            Ok::<_, ApiError>((command.decide(&record, &all, gateway.context(&caller))?, remapped))
         })
         .await?;
-    remap(&gateway, &caller, &id).await?;
+    if remapped {
+        remap(&gateway, &caller, &id).await?;
+    }
     Ok(HttpResponse::Ok().json(View::of(find(&gateway, &caller, &id).await?)))
 }
 
@@ -245,13 +247,15 @@ fn checked(gateway: &Gateway, caller: &Caller, settings: Connection) -> Result<C
         return Err(ApiError::Forbidden("a connection touches organizations that are not yours".to_owned()));
     }
     if !settings.profile.is_null() {
-        let profile = Profile::deserialize(&settings.profile);
+        let profile = ProfileSettings::deserialize(&settings.profile);
         profile.map_err(|error| ApiError::bad_request(format!("`profile`: {error}")))?;
     }
     if !settings.mappings.is_null() {
-        let mappings = Mappings::deserialize(&settings.mappings);
+        let mappings = Vec::<Mapping>::deserialize(&settings.mappings);
         let mappings = mappings.map_err(|error| ApiError::bad_request(format!("`mappings`: {error}")))?;
-        mappings.check(&gateway.scim).map_err(|error| ApiError::bad_request(format!("`mappings`: {error}")))?;
+        let users = gateway.scim.resource_type("User");
+        let checked = users.map(|users| Mappings::new(&mappings, users)).transpose();
+        checked.map_err(|error| ApiError::bad_request(format!("`mappings`: {error}")))?;
     }
     Ok(settings)
 }
@@ -273,7 +277,7 @@ async fn remap(gateway: &Gateway, caller: &Caller, id: &str) -> Result<(), ApiEr
                     let mut events = Vec::new();
                     for user in &mapped {
                         let mappings = &record.settings.group_mappings;
-                        events.extend(chancery_domain::roles::remap(user, mappings, None, gateway.context(caller)));
+                        events.extend(chancery_domain::roles::remap(user, mappings, gateway.context(caller)));
                     }
                     Ok::<_, ApiError>((events, ()))
                 })

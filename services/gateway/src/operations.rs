@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::{audit, ingest, resources, tokens};
+use crate::{audit, connections, ingest, resources, tokens};
 
 /// A projector this far behind is not ready.
 const READY_LAG: u64 = 200_000;
@@ -124,7 +124,16 @@ pub fn openapi() -> String {
         tokens::setup,
         tokens::list,
         tokens::create,
+        tokens::rotate,
         tokens::revoke,
+        connections::list,
+        connections::create,
+        connections::show,
+        connections::update,
+        connections::delete,
+        connections::create_token,
+        connections::requests,
+        connections::dry_run,
         ingest::post_events,
         audit::events::search,
         audit::events::show,

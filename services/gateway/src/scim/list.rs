@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use chancery_scim::filter::Filter;
-use chancery_scim::query::{CursorState, Query, list_response};
-use chancery_scim::schema::ResourceType;
-use chancery_scim::sort::SortKey;
-use chancery_scim::{Document, ScimError, ScimType};
-use serde_json::Value;
+use chancery_scim::cursor::{Cursor, fingerprint};
+use chancery_scim::query::Page as Asked;
+use chancery_scim::sort::{SortKey, Sorter};
+use chancery_scim::{Filter, ListQuery, ListResponse, Mentions, Query, ResourceType, ScimError, ScimType, Syntax};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::cursor;
@@ -20,150 +20,174 @@ use super::members;
 use super::push::Push;
 use super::show;
 use super::stored::{self, Kind, Stored};
+use crate::error::ApiError;
 
 /// Resources read at once while walking.
 const PAGE: usize = 500;
 /// Most resources that are sorted.
 const SORTED: usize = 200_000;
 
-/// One resource that matches.
-struct Match<'a> {
-    resource_type: &'a ResourceType,
-    stored: Stored,
-    /// The whole resource, where it was needed to decide; sorting needs it too.
-    document: Option<Document>,
-}
-
 /// Answers a question about resources of a type, or of all types.
 pub(super) async fn answer(
     push: &Push,
     resource_type: Option<&ResourceType>,
-    asked: Query,
+    asked: ListQuery,
 ) -> Result<Answer, Failure> {
-    let registry = &push.gateway.scim;
-    let types: Vec<&ResourceType> = match resource_type {
-        Some(resource_type) => vec![resource_type],
-        None => registry.resource_types().iter().collect(),
+    let question = Question::of(push, resource_type, &asked)?;
+    let count = asked.page_size(USUAL, MOST);
+    let page = match &asked.page {
+        Asked::Index(start) => question.by_index(*start, count).await?,
+        Asked::FirstCursor => question.by_cursor(None, count).await?,
+        Asked::Cursor(text) => question.by_cursor(Some(text), count).await?,
     };
-    let projection = show::projection(push, &types, &asked)?;
-    let filter = match (&asked.filter, resource_type) {
-        (None, _) => None,
-        (Some(text), Some(one)) => Some(Filter::parse(text, registry, one, &push.profile)?),
-        (Some(text), None) => Some(Filter::parse_for_any(text, registry, registry.resource_types(), &push.profile)?),
-    };
-    let sort = match &asked.sort_by {
-        Some(name) => Some(SortKey::parse(name, registry, &types)?),
-        None => None,
-    };
-    let count = usize::try_from(asked.count.unwrap_or(USUAL as u64)).unwrap_or(MOST).min(MOST);
-    let question = Question { push, types: &types, filter: filter.as_ref(), sort: sort.as_ref(), asked: &asked };
-    let page = match &asked.cursor {
-        Some(text) => question.by_cursor(text.as_deref(), count).await?,
-        None => question.by_index(count).await?,
-    };
-    let mut resources = Vec::with_capacity(page.matches.len());
+    let mut resources: Vec<Box<RawValue>> = Vec::with_capacity(page.matches.len());
     for found in &page.matches {
-        let text = show::text(push, found.resource_type, &found.stored, &projection).await?;
-        let raw: Value = serde_json::from_str(&text)
-            .map_err(|error| crate::error::ApiError::Internal(format!("rendering a resource: {error}")))?;
-        resources.push(raw);
+        let view = asked.projection.view(found.resource_type);
+        let text = show::text(push, found.resource_type, &found.stored, &view).await?;
+        let raw = RawValue::from_string(text);
+        resources.push(raw.map_err(|error| ApiError::Internal(format!("rendering a resource: {error}")))?);
     }
-    let start = asked.cursor.is_none().then_some(asked.start_index);
-    Ok(Answer::ok(list_response(page.total, start, resources, page.next, None).to_string()))
+    let response = match (&asked.page, page.total) {
+        (Asked::Index(start), Some(total)) => ListResponse::index(total, *start, resources),
+        (_, total) => ListResponse { total_results: total, next_cursor: page.next, ..ListResponse::cursor(resources) },
+    };
+    Ok(Answer::ok(json!(response).to_string()))
+}
+
+/// What is asked about the resources of one type.
+struct Part<'a> {
+    resource_type: &'a ResourceType,
+    filter: Option<Query<'a>>,
+    sort: Option<Sorter<'a>>,
 }
 
 struct Question<'a> {
     push: &'a Push,
-    types: &'a [&'a ResourceType],
-    filter: Option<&'a Filter>,
-    sort: Option<&'a SortKey>,
-    asked: &'a Query,
+    asked: &'a ListQuery,
+    parts: Vec<Part<'a>>,
+}
+
+/// One resource that matches.
+struct Match<'a> {
+    resource_type: &'a ResourceType,
+    stored: Stored,
+    key: SortKey,
 }
 
 struct Page<'a> {
     matches: Vec<Match<'a>>,
-    total: Option<u64>,
+    total: Option<usize>,
     next: Option<String>,
 }
 
 impl<'a> Question<'a> {
-    /// A page that begins at `startIndex`, from 1.
-    async fn by_index(&self, count: usize) -> Result<Page<'a>, Failure> {
-        let skip = usize::try_from(self.asked.start_index.saturating_sub(1)).unwrap_or(usize::MAX);
-        if self.filter.is_none() && self.sort.is_none() {
+    fn of(
+        push: &'a Push,
+        resource_type: Option<&'a ResourceType>,
+        asked: &'a ListQuery,
+    ) -> Result<Self, ScimError> {
+        let (registry, profile) = (&push.gateway.scim, &push.profile);
+        let filter = asked.filter.as_deref().map(|text| Filter::parse(text, Syntax::from(profile))).transpose()?;
+        let types = match resource_type {
+            Some(one) => std::slice::from_ref(one),
+            None => registry.resource_types(),
+        };
+        let part = |each: &'a ResourceType| {
+            let filter = match (&filter, resource_type) {
+                (None, _) => None,
+                (Some(filter), Some(_)) => Some(filter.compile(each, profile)?),
+                (Some(filter), None) => Some(filter.compile_among(registry, each, profile)?),
+            };
+            // Asked of all types, what some lack sorts those last.
+            let sort = asked.sort_by.as_deref().map(|name| Sorter::new(each, name, asked.descending, profile));
+            let sort = match (sort, resource_type) {
+                (Some(Err(error)), Some(_)) => return Err(error),
+                (sort, _) => sort.and_then(Result::ok),
+            };
+            Ok(Part { resource_type: each, filter, sort })
+        };
+        let parts = types.iter().map(part).collect::<Result<Vec<_>, ScimError>>()?;
+        if asked.sort_by.is_some() && parts.iter().all(|part| part.sort.is_none()) {
+            return Err(ScimError::of(ScimType::InvalidValue, "cannot sort by what no resource type has"));
+        }
+        Ok(Self { push, asked, parts })
+    }
+
+    fn is_sorted(&self) -> bool {
+        self.asked.sort_by.is_some()
+    }
+
+    /// A page that begins at the `start`-th match, from 1.
+    async fn by_index(&self, start: usize, count: usize) -> Result<Page<'a>, Failure> {
+        let skip = start.saturating_sub(1);
+        if self.is_sorted() {
+            let all = self.sorted().await?;
+            let total = Some(all.len());
+            return Ok(Page { matches: all.into_iter().skip(skip).take(count).collect(), total, next: None });
+        }
+        if self.asked.filter.is_none() {
             return self.plain(skip, count).await;
         }
-        let (matches, total) = if self.sort.is_some() {
-            let all = self.sorted().await?;
-            let total = all.len();
-            (all.into_iter().skip(skip).take(count).collect(), total)
-        } else {
-            let mut taken = Vec::new();
-            let mut total = 0;
-            self.walk(None, &mut |found| {
-                total += 1;
-                if total > skip && taken.len() < count {
-                    taken.push(found);
-                }
-                true
-            })
-            .await?;
-            (taken, total)
-        };
-        Ok(Page { matches, total: Some(total as u64), next: None })
+        let (mut matches, mut total) = (Vec::new(), 0);
+        self.walk(None, &mut |found| {
+            total += 1;
+            if total > skip && matches.len() < count {
+                matches.push(found);
+            }
+            true
+        })
+        .await?;
+        Ok(Page { matches, total: Some(total), next: None })
     }
 
     /// Without a filter the database skips and counts.
     async fn plain(&self, mut skip: usize, count: usize) -> Result<Page<'a>, Failure> {
-        let mut matches: Vec<Match<'a>> = Vec::new();
-        let mut total = 0;
-        for resource_type in self.types {
-            let there = stored::count(self.push, resource_type).await?;
+        let (mut matches, mut total) = (Vec::new(), 0);
+        for Part { resource_type, .. } in &self.parts {
+            let there = usize::try_from(stored::count(self.push, resource_type).await?).unwrap_or(usize::MAX);
             total += there;
             let missing = count - matches.len();
-            let there = usize::try_from(there).unwrap_or(usize::MAX);
             if missing > 0 && skip < there {
                 let page = stored::page(self.push, resource_type, None, skip, missing).await?;
-                matches.extend(page.into_iter().map(|stored| Match { resource_type, stored, document: None }));
+                matches.extend(page.into_iter().map(|stored| Match { resource_type, stored, key: SortKey::Missing }));
             }
             skip = skip.saturating_sub(there);
         }
         Ok(Page { matches, total: Some(total), next: None })
     }
 
+    /// What must stay the same from page to page.
+    fn fingerprint(&self) -> u64 {
+        let asked = self.asked;
+        let order = if asked.descending { "descending" } else { "ascending" };
+        let parts = [asked.filter.as_deref(), asked.sort_by.as_deref(), Some(order)];
+        let types = self.parts.iter().map(|part| part.resource_type.name());
+        fingerprint(parts.into_iter().map(Option::unwrap_or_default).chain(types))
+    }
+
     /// A page that begins where a cursor says.
     async fn by_cursor(&self, text: Option<&str>, count: usize) -> Result<Page<'a>, Failure> {
-        let fingerprint = self.asked.fingerprint(self.types.iter().map(|each| each.name.as_str()));
-        let begun = match text.filter(|text| !text.is_empty()) {
-            Some(text) => {
-                let state = cursor::open(self.push, text)?;
-                if state.fingerprint != fingerprint {
-                    let detail = "the question is not the one that the cursor was given for";
-                    return Err(ScimError::new(ScimType::InvalidCursor, detail).into());
-                }
-                Some(state)
-            }
-            None => None,
-        };
+        let query = self.fingerprint();
+        let begun = text.map(|text| cursor::open(self.push, text, query)).transpose()?;
         if count == 0 {
-            return Err(ScimError::new(ScimType::InvalidCount, "a page by cursor has at least one resource").into());
+            return Err(ScimError::of(ScimType::InvalidCount, "a page by cursor has at least one resource").into());
         }
-        let issued = self.push.gateway.now().as_micros() / 1_000_000;
-        let next = |after: String, position: u64| {
-            cursor::seal(self.push, &CursorState { after, position, fingerprint, issued })
+        let next = |key: Value, id: String| {
+            let issued_at = cursor::now(self.push);
+            cursor::seal(self.push, &Cursor { query, issued_at, key, id, backward: false })
         };
-        if self.sort.is_some() {
-            let done = begun.map_or(0, |state| state.position);
-            let skip = usize::try_from(done).unwrap_or(usize::MAX);
+        if self.is_sorted() {
+            let done = begun.and_then(|cursor| cursor.key.as_u64()).and_then(|done| usize::try_from(done).ok());
+            let skip = done.unwrap_or(0);
             let all = self.sorted().await?;
             let more = all.len() > skip.saturating_add(count);
             let matches: Vec<Match<'a>> = all.into_iter().skip(skip).take(count).collect();
-            let reached = done + matches.len() as u64;
-            return Ok(Page { matches, total: None, next: if more { next(String::new(), reached) } else { None } });
+            let reached = skip + matches.len();
+            let next = if more { next(reached.into(), String::new()) } else { None };
+            return Ok(Page { matches, total: None, next });
         }
-        let after = begun.map(|state| state.after);
-        let mut matches: Vec<Match<'a>> = Vec::new();
-        let mut more = false;
+        let after = begun.map(|cursor| cursor.id);
+        let (mut matches, mut more): (Vec<Match<'a>>, bool) = (Vec::new(), false);
         self.walk(after.as_deref(), &mut |found| {
             more = matches.len() == count;
             if !more {
@@ -172,15 +196,14 @@ impl<'a> Question<'a> {
             !more
         })
         .await?;
-        let last = matches.last().map(|found| format!("{}/{}", found.resource_type.name, found.stored.id()));
-        let next = if more { last.and_then(|last| next(last, 0)) } else { None };
+        let last = matches.last().map(|found| format!("{}/{}", found.resource_type.name(), found.stored.id()));
+        let next = if more { last.and_then(|last| next(Value::Null, last)) } else { None };
         Ok(Page { matches, total: None, next })
     }
 
     /// Every match, sorted.
     async fn sorted(&self) -> Result<Vec<Match<'a>>, Failure> {
-        let mut all: Vec<Match<'a>> = Vec::new();
-        let mut too_many = false;
+        let (mut all, mut too_many): (Vec<Match<'a>>, bool) = (Vec::new(), false);
         self.walk(None, &mut |found| {
             too_many = all.len() == SORTED;
             if !too_many {
@@ -191,14 +214,13 @@ impl<'a> Question<'a> {
         .await?;
         if too_many {
             let detail = format!("more than {SORTED} resources match; filter them, or leave out sortBy");
-            return Err(ScimError::new(ScimType::TooMany, detail).into());
+            return Err(ScimError::of(ScimType::TooMany, detail).into());
         }
-        if let Some(sort) = self.sort {
-            let empty = Document::new();
-            let document = |found: &Match<'a>| found.document.clone().unwrap_or_else(|| empty.clone());
-            let mut keyed: Vec<(Document, Match<'a>)> = all.into_iter().map(|found| (document(&found), found)).collect();
-            keyed.sort_by(|(a, _), (b, _)| sort.compare(a, b, self.asked.descending));
-            all = keyed.into_iter().map(|(_, found)| found).collect();
+        // Equal ones stay in the order of their ids.
+        if self.asked.descending {
+            all.sort_by(|a, b| b.key.cmp(&a.key));
+        } else {
+            all.sort_by(|a, b| a.key.cmp(&b.key));
         }
         Ok(all)
     }
@@ -209,86 +231,102 @@ impl<'a> Question<'a> {
             Some((name, id)) => (Some(name), Some(id.to_owned())),
             None => (None, None),
         };
-        for resource_type in self.types {
-            if from.is_some_and(|name| name != resource_type.name) {
+        for part in &self.parts {
+            if from.is_some_and(|name| name != part.resource_type.name()) {
                 continue;
             }
             from = None;
-            if let Some(candidates) = self.candidates(resource_type).await? {
+            if let Some(candidates) = self.candidates(part).await? {
                 for stored in candidates {
                     let beyond = after.as_deref().is_none_or(|after| stored.id() > after);
-                    if beyond && let Some(found) = self.matching(resource_type, stored).await? && !take(found) {
+                    if beyond && let Some(found) = self.matching(part, stored).await? && !take(found) {
                         return Ok(());
                     }
                 }
-            } else {
-                loop {
-                    let page = stored::page(self.push, resource_type, after.as_deref(), 0, PAGE).await?;
-                    let last = page.len() < PAGE;
-                    after = page.last().map(|stored| stored.id().to_owned());
-                    for stored in page {
-                        if let Some(found) = self.matching(resource_type, stored).await? && !take(found) {
-                            return Ok(());
-                        }
-                    }
-                    if last {
-                        break;
-                    }
-                }
+            } else if !self.walk_all(part, after.take(), take).await? {
+                return Ok(());
             }
             after = None;
         }
         Ok(())
     }
 
-    async fn matching(&self, resource_type: &'a ResourceType, stored: Stored) -> Result<Option<Match<'a>>, Failure> {
-        if self.filter.is_none() && self.sort.is_none() {
-            return Ok(Some(Match { resource_type, stored, document: None }));
-        }
-        let with_groups = self.filter.is_some_and(|filter| filter.uses("groups"));
-        let mut document = show::document(self.push, resource_type, &stored, with_groups).await?;
-        let Some(filter) = self.filter else {
-            return Ok(Some(Match { resource_type, stored, document: Some(document) }));
-        };
-        if let Stored::Group(group) = &stored
-            && filter.uses("members")
-        {
-            let asked = filter.only_equalities().then(|| texts(filter, "members.value"));
-            let members = match asked {
-                // Only these decide, however many there are.
-                Some(ids) => {
-                    let among = self.push.gateway.state.members_among(&group.id, &ids).await?;
-                    among.into_iter().map(|id| serde_json::json!({ "value": id })).collect()
+    /// Walks through all resources of a type; whether more are wanted.
+    async fn walk_all(
+        &self,
+        part: &Part<'a>,
+        mut after: Option<String>,
+        take: &mut impl FnMut(Match<'a>) -> bool,
+    ) -> Result<bool, Failure> {
+        loop {
+            let page = stored::page(self.push, part.resource_type, after.as_deref(), 0, PAGE).await?;
+            let last = page.len() < PAGE;
+            after = page.last().map(|stored| stored.id().to_owned());
+            for stored in page {
+                if let Some(found) = self.matching(part, stored).await? && !take(found) {
+                    return Ok(false);
                 }
-                None => {
+            }
+            if last {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn matching(&self, part: &Part<'a>, stored: Stored) -> Result<Option<Match<'a>>, Failure> {
+        let resource_type = part.resource_type;
+        if part.filter.is_none() && part.sort.is_none() {
+            return Ok(Some(Match { resource_type, stored, key: SortKey::Missing }));
+        }
+        let mentions = |attribute| part.filter.as_ref().map_or(Mentions::None, |filter| filter.mentions(attribute));
+        let with_groups = mentions("groups") != Mentions::None;
+        let mut document = show::document(self.push, resource_type, &stored, with_groups).await?;
+        if let Stored::Group(group) = &stored {
+            let members: Vec<Value> = match mentions("members") {
+                Mentions::None => Vec::new(),
+                // Only these decide, however many there are.
+                Mentions::Values(ids) => {
+                    let among = self.push.gateway.state.members_among(&group.id, &ids).await?;
+                    among.into_iter().map(|id| json!({ "value": id })).collect()
+                }
+                Mentions::All => {
                     let all = members::all(self.push, &group.id).await?;
-                    all.iter().map(|member| show::member(self.push, member)).collect::<Vec<_>>()
+                    all.iter().map(|member| show::member(self.push, member)).collect()
                 }
             };
-            document.insert("members".to_owned(), members.into());
+            if !members.is_empty() {
+                document.insert("members".to_owned(), members.into());
+            }
         }
-        let matches = filter.matches(&self.push.gateway.scim, resource_type, &document);
-        let document = self.sort.is_some().then_some(document);
-        Ok(matches.then_some(Match { resource_type, stored, document }))
+        if part.filter.as_ref().is_some_and(|filter| !filter.matches(&document)) {
+            return Ok(None);
+        }
+        let key = part.sort.as_ref().map_or(SortKey::Missing, |sort| sort.key(&document));
+        Ok(Some(Match { resource_type, stored, key }))
     }
 
     /// What an index says of the equalities that every match must satisfy, in the order of ids.
-    async fn candidates(&self, resource_type: &ResourceType) -> Result<Option<Vec<Stored>>, Failure> {
-        let Some(filter) = self.filter else { return Ok(None) };
+    async fn candidates(&self, part: &Part<'a>) -> Result<Option<Vec<Stored>>, Failure> {
+        let Some(filter) = &part.filter else { return Ok(None) };
+        let resource_type = part.resource_type;
         let (state, connection, kind) = (&self.push.gateway.state, self.push.id(), Kind::of(resource_type));
-        if let Some(id) = texts(filter, "id").first() {
+        let equalities = filter.required_equalities();
+        let text = |path: &str| {
+            let found = equalities.iter().find(|equality| equality.path == path);
+            found.and_then(|equality| equality.value.as_str())
+        };
+        if let Some(id) = text("id") {
             return Ok(Some(stored::find(self.push, resource_type, id).await?.into_iter().collect()));
         }
         let users = |users: Vec<_>| users.into_iter().map(|user| Stored::User(Arc::new(user))).collect::<Vec<_>>();
         let groups = |groups: Vec<_>| groups.into_iter().map(|group| Stored::Group(Arc::new(group))).collect::<Vec<_>>();
-        let name = texts(filter, if kind == Kind::Users { "userName" } else { "displayName" });
-        let external = texts(filter, "externalId");
-        let mut found = match (kind, name.first(), external.first()) {
+        let name = text(if kind == Kind::Users { "userName" } else { "displayName" });
+        let mut found = match (kind, name, text("externalId")) {
             (Kind::Users, Some(name), _) => users(state.users_by_name(name).await?),
             (Kind::Users, _, Some(external)) => users(state.users_by_external_id(connection, external).await?),
             (Kind::Groups, Some(name), _) => groups(state.groups_by_name(name).await?),
             (Kind::Groups, _, Some(external)) => groups(state.groups_by_external_id(connection, external).await?),
-            (Kind::Groups, None, None) => match texts(filter, "members.value").first() {
+            (Kind::Groups, None, None) => match text("members.value") {
                 Some(member) => {
                     let mut found = Vec::new();
                     for membership in state.memberships(member).await? {
@@ -299,7 +337,7 @@ impl<'a> Question<'a> {
                 None => return Ok(None),
             },
             (Kind::Custom, _, Some(external)) => {
-                let found = state.custom_resources_by_external_id(&resource_type.name, connection, external).await?;
+                let found = state.custom_resources_by_external_id(resource_type.name(), connection, external).await?;
                 found.into_iter().map(|resource| Stored::Custom(Arc::new(resource))).collect()
             }
             (Kind::Users | Kind::Custom, ..) => return Ok(None),
@@ -308,11 +346,4 @@ impl<'a> Question<'a> {
         found.sort_by(|a, b| a.id().cmp(b.id()));
         Ok(Some(found))
     }
-}
-
-/// The texts that an attribute of every match must equal.
-fn texts(filter: &Filter, path: &str) -> Vec<String> {
-    let equalities = filter.equalities();
-    let found = equalities.into_iter().filter(|(name, _)| name == path);
-    found.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
 }
