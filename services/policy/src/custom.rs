@@ -28,18 +28,16 @@ impl CustomRole {
     /// The Cedar policy that gives its permissions; empty if it has none.
     pub fn to_cedar(&self) -> String {
         let Self { name, .. } = self;
-        let mut text = String::new();
-        if let Some(actions) = list(self.permissions.iter()) {
-            text.push_str(&format!("permit (principal in Role::\"{name}\", action in {actions}, resource);\n"));
-        }
-        let reaching = |permission: &&Permission| permission.reach() == Reach::Organization;
-        if let Some(actions) = list(self.permissions.iter().filter(reaching)) {
-            text.push_str(&format!(
+        let everywhere = list(self.permissions.iter())
+            .map(|actions| format!("permit (principal in Role::\"{name}\", action in {actions}, resource);\n"));
+        let scoped = list(self.permissions.iter().filter(|permission| permission.reach() == Reach::Organization));
+        let scoped = scoped.map(|actions| {
+            format!(
                 "\npermit (principal is User, action in {actions}, resource)\nwhen {{ principal.hasTag(\"{name}\") && \
                  resource in principal.getTag(\"{name}\") }};\n"
-            ));
-        }
-        text
+            )
+        });
+        everywhere.into_iter().chain(scoped).collect()
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
-    Context as CedarContext, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Value, Schema,
+    Context as CedarContext, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression as Value,
+    Schema,
 };
 
 use crate::error::PolicyError;
@@ -26,8 +27,8 @@ pub(crate) struct Vocabulary {
     workspace: EntityTypeName,
     thing: EntityTypeName,
     deployment: EntityUid,
-    /// In the order of [`Permission::ALL`].
-    actions: Vec<Entity>,
+    /// In the order of [`Permission::ALL`]: the action, and a store that has only that.
+    actions: Vec<(EntityUid, Entities)>,
 }
 
 impl Vocabulary {
@@ -38,7 +39,9 @@ impl Vocabulary {
         let known = schema.action_entities().map_err(|error| built_in(&error))?;
         let actions = Permission::ALL.iter().map(|permission| {
             let uid = EntityUid::from_type_name_and_id(name("Action")?, EntityId::new(permission.as_str()));
-            known.get(&uid).cloned().ok_or_else(|| built_in(&format_args!("no action {permission} in the schema")))
+            let action = known.get(&uid).cloned();
+            let action = action.ok_or_else(|| built_in(&format_args!("no action {permission} in the schema")))?;
+            Ok((uid, Entities::from_entities([action], None).map_err(|error| built_in(&error))?))
         });
         Ok(Self {
             user: name("User")?,
@@ -55,8 +58,8 @@ impl Vocabulary {
         })
     }
 
-    /// The action of a permission.
-    pub(crate) fn action(&self, permission: Permission) -> Option<&Entity> {
+    /// The action of a permission, and a store of entities that has only that.
+    pub(crate) fn action(&self, permission: Permission) -> Option<&(EntityUid, Entities)> {
         self.actions.get(permission as usize)
     }
 
@@ -160,8 +163,9 @@ pub(crate) fn context(principal: &Principal, context: &Context) -> Result<CedarC
     if let Some(address) = context.address {
         members.push(("address".to_owned(), Value::new_ip(address.to_string())));
     }
-    if let Some(time) = context.time_ms {
-        members.push(("time".to_owned(), Value::new_long(time)));
+    if let Some(time) = context.time {
+        // Cedar knows years of four digits and whole milliseconds.
+        members.push(("time".to_owned(), Value::new_datetime(time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())));
     }
     CedarContext::from_pairs(members).map_err(|error| error.to_string())
 }

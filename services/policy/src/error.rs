@@ -77,13 +77,24 @@ impl Finding {
         Self { line: None, column: None, message: message.into(), help: None }
     }
 
+    /// Something at a byte offset of `text`.
+    pub(crate) fn at(text: &str, offset: usize, message: impl Into<String>) -> Self {
+        let (line, column) = position(text, offset);
+        Self { line: Some(line), column: Some(column), ..Self::of_text(message) }
+    }
+
     /// What Cedar says about `text`.
     pub(crate) fn of_diagnostic(text: &str, diagnostic: &dyn Diagnostic) -> Self {
         let label = diagnostic.labels().and_then(|mut labels| labels.next());
         let (line, column) = label.as_ref().map(|label| position(text, label.offset())).unzip();
-        // Cedar puts the better half of some messages beside the text: "unexpected token `x`" names none itself.
+        // Cedar puts the better half of some messages beside the text: "unexpected token `x`" does not say what was expected.
         let detail = label.as_ref().and_then(|label| label.label()).map(|detail| format!(": {detail}"));
         let message = format!("{diagnostic}{}", detail.unwrap_or_default());
+        // The rule's number says less than the place does.
+        let message = match message.strip_prefix("for policy `policy").and_then(|rest| rest.split_once("`, ")) {
+            Some((_, message)) => message.to_owned(),
+            None => message,
+        };
         Self { line, column, message, help: diagnostic.help().map(|help| help.to_string()) }
     }
 }

@@ -17,7 +17,7 @@
 //! * The crate does no IO, knows no clock and remembers nothing between two requests.
 //!
 //! `permission`, `principal`, `resource` and `request` are the words of a question and its answer; `schema` and
-//! `entities` say them in Cedar. `builtin`, `custom` and `published` are the policies, `set` has them all. `visible`
+//! `entities` say them in Cedar. `builtin`, `custom` and `published` are the policies (`nesting` keeps what is published shallow), `set` has them all. `visible`
 //! says which organizations a list may show, `granting` who may give which role, `simulate` what would be if, and
 //! `recorded` which permission an event is the record of. `table` writes the documentation's table.
 
@@ -26,6 +26,7 @@ mod custom;
 mod entities;
 mod error;
 mod granting;
+mod nesting;
 mod permission;
 mod principal;
 mod published;

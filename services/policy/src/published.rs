@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::builtin::{foundation, numbered};
 use crate::error::{Finding, PolicyError};
+use crate::nesting;
 
 /// Most published policies.
 pub const MAX_POLICIES: usize = 100;
@@ -15,6 +16,9 @@ pub const MAX_POLICIES: usize = 100;
 pub const MAX_TEXT: usize = 16 * 1024;
 /// Most `permit` and `forbid` rules of all published policies together.
 pub const MAX_RULES: usize = 500;
+
+/// Most findings that are told.
+const MAX_FINDINGS: usize = 20;
 
 /// A published policy in one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +34,7 @@ pub struct PublishedPolicy {
 impl PublishedPolicy {
     /// Lower-case hex SHA-256 of its text.
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.text).iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", Sha256::digest(&self.text))
     }
 
     /// Whether it may be published: the answer is what is strange about it, such as a rule that never applies.
@@ -46,6 +50,7 @@ impl PublishedPolicy {
         if self.text.len() > MAX_TEXT {
             return Err(PolicyError::TooLong { id: self.id.clone(), bytes: self.text.len(), limit: MAX_TEXT });
         }
+        nesting::check(&self.text).map_err(|finding| self.invalid(vec![finding]))?;
         let set: CedarSet = self.text.parse().map_err(|errors: cedar_policy::ParseErrors| {
             self.invalid(errors.iter().map(|error| Finding::of_diagnostic(&self.text, error)).collect())
         })?;
@@ -70,10 +75,11 @@ impl PublishedPolicy {
     }
 }
 
-/// In the order of the text.
+/// In the order of the text, each once and not too many: Cedar says some for each type of resource.
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
     findings.dedup();
+    findings.truncate(MAX_FINDINGS);
     findings
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Permission, Principal, Resource, Scope};
@@ -30,9 +31,9 @@ pub struct Context {
     /// Address of the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// When, in milliseconds since the epoch.
+    /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_ms: Option<i64>,
+    pub time: Option<Timestamp>,
 }
 
 /// The answer.

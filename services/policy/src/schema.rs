@@ -29,18 +29,19 @@ pub fn generate_schema() -> String {
 /// The actions and their groups.
 fn actions() -> String {
     let groups: BTreeSet<&str> = Permission::ALL.iter().flat_map(|permission| permission.groups()).collect();
-    let mut text = String::from("// Groups.\n");
-    for group in groups {
-        text.push_str(&format!("action \"{group}\";\n"));
-    }
-    for permission in Permission::ALL {
-        let groups: Vec<String> = permission.groups().iter().map(|group| format!("\"{group}\"")).collect();
-        text.push_str(&format!(
-            "\n// To {}.\naction \"{permission}\" in [{}] appliesTo {{\n    principal: [User, Token, Connection],\n    \
-             resource: [Deployment, Organization, Template, Workspace, Token, Thing],\n    context: Circumstances,\n}};\n",
-            permission.description(),
-            groups.join(", "),
-        ));
-    }
-    text
+    let groups = groups.into_iter().map(|group| format!("action \"{group}\";"));
+    let permissions = Permission::ALL.iter().map(|permission| action(*permission));
+    let lines: Vec<String> = ["// Groups.".to_owned()].into_iter().chain(groups).chain(permissions).collect();
+    lines.join("\n") + "\n"
+}
+
+/// The action of a permission.
+fn action(permission: Permission) -> String {
+    let groups: Vec<String> = permission.groups().iter().map(|group| format!("\"{group}\"")).collect();
+    format!(
+        "\n// To {}.\naction \"{permission}\" in [{}] appliesTo {{\n    principal: [User, Token, Connection],\n    \
+         resource: [Deployment, Organization, Template, Workspace, Token, Thing],\n    context: Circumstances,\n}};",
+        permission.description(),
+        groups.join(", "),
+    )
 }

@@ -89,7 +89,7 @@ pub struct Change {
 /// Answers recorded requests with two sets of policies and reports where the answers differ.
 pub fn compare(old: &PolicySet, new: &PolicySet, requests: impl Iterator<Item = RecordedRequest>) -> Comparison {
     let mut comparison = Comparison::default();
-    let mut changes = BTreeMap::new();
+    let mut changes: BTreeMap<_, Change> = BTreeMap::new();
     for recorded in requests {
         let request = recorded.request();
         let (before, after) = (old.evaluate(&request), new.evaluate(&request));
@@ -103,7 +103,7 @@ pub fn compare(old: &PolicySet, new: &PolicySet, requests: impl Iterator<Item = 
         let key = (change.principal_kind, change.principal_id.clone(), change.permission, change.resource.clone());
         let full = changes.len() >= MAX_CHANGES;
         match changes.get_mut(&(key.clone(), change.allowed)) {
-            Some(known) => Change::add(known, change.count),
+            Some(known) => known.count += change.count,
             None if full => comparison.unlisted += change.count,
             None => {
                 changes.insert((key, change.allowed), change);
@@ -137,12 +137,6 @@ impl RecordedRequest {
             before: before.policies,
             after: after.policies,
         }
-    }
-}
-
-impl Change {
-    fn add(&mut self, count: u64) {
-        self.count += count;
     }
 }
 

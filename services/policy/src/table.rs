@@ -1,5 +1,7 @@
 //! The table of roles and permissions in the documentation, found by asking.
 
+use std::collections::BTreeSet;
+
 use crate::builtin::BUILT_IN_ROLES;
 use crate::{GrantRefusal, Permission, PolicySet};
 
@@ -13,18 +15,22 @@ pub fn role_table() -> Result<String, GrantRefusal> {
         columns.push((everywhere, policies.permissions_of(role, Some("an-organization"))?));
     }
     let heads: Vec<String> = BUILT_IN_ROLES.iter().map(|role| format!("`{role}`")).collect();
-    let mut text = format!("| permission | to | {} |\n|---|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    let mut lines = vec![
+        format!("| permission | to | {} |", heads.join(" | ")),
+        format!("|---|---|{}", "---|".repeat(heads.len())),
+    ];
     for permission in Permission::ALL {
-        let cells: Vec<&str> = columns
-            .iter()
-            .map(|(everywhere, scoped)| match (everywhere.contains(permission), scoped.contains(permission)) {
-                (true, true) => "all",
-                (true, false) => "deployment",
-                (false, true) => "organization",
-                (false, false) => "",
-            })
-            .collect();
-        text.push_str(&format!("| `{permission}` | {} | {} |\n", permission.description(), cells.join(" | ")));
+        let cell = |(everywhere, scoped): &(BTreeSet<_>, BTreeSet<_>)| match (
+            everywhere.contains(permission),
+            scoped.contains(permission),
+        ) {
+            (true, true) => "all",
+            (true, false) => "deployment",
+            (false, true) => "organization",
+            (false, false) => "",
+        };
+        let cells: Vec<&str> = columns.iter().map(cell).collect();
+        lines.push(format!("| `{permission}` | {} | {} |", permission.description(), cells.join(" | ")));
     }
-    Ok(text)
+    Ok(lines.join("\n") + "\n")
 }

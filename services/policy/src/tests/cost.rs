@@ -41,8 +41,8 @@ fn a_decision_takes_microseconds() {
     let context = Context { scopes: Some([Scope::Admin].into()), ..Context::default() };
     let request =
         Request { principal: &principal, permission: Permission::UsersWrite, resource: &resource, context: &context };
-    let limit = Duration::from_micros(if cfg!(debug_assertions) { 1_000 } else { 50 });
+    // Three times of what was measured, 31 µs; for a user with one role and no policies beside the built-in ones, 13.
+    let limit = Duration::from_micros(if cfg!(debug_assertions) { 2_000 } else { 100 });
     let took = time_of_one(&policies, &request);
-    eprintln!("COST {took:?}");
     assert!(took < limit, "{took:?}");
 }

@@ -6,7 +6,6 @@ use crate::{Permission, permission_of};
 
 /// What no permission was used for: sign-ins, what the server does by itself, what runners report.
 const UNPERMITTED: &[&str] = &[
-    "audit.event.rejected",
     "checkpoint.signed",
     "directory.conflict.found",
     "job.acquired",
