@@ -81,7 +81,12 @@ impl Rules {
     }
 
     /// Judges whether a principal may use a permission at all, and where.
-    pub(crate) fn judge(&self, principal: &Principal, permission: Permission, context: &Context) -> (Decision, Visible) {
+    pub(crate) fn judge(
+        &self,
+        principal: &Principal,
+        permission: Permission,
+        context: &Context,
+    ) -> (Decision, Visible) {
         let at = match (permission, principal) {
             // Of one's own.
             (Permission::OwnTokensWrite, Principal::User(user)) => Resource::Token {
@@ -149,12 +154,8 @@ fn grant(held: HeldRole) -> Grant {
 pub(crate) async fn principal(state: &State, token: &Token, anonymous: &Actor) -> Result<(Principal, Actor), ApiError> {
     let scopes: BTreeSet<Scope> = token.scopes.iter().filter_map(|scope| Scope::parse(scope.as_str())).collect();
     let bearer = |id: &str| Bearer { id: id.to_owned(), scopes: scopes.clone() };
-    let named = |kind: ActorKind, id: &str, name: Option<String>| Actor {
-        id: id.to_owned(),
-        kind,
-        name,
-        ..anonymous.clone()
-    };
+    let named =
+        |kind: ActorKind, id: &str, name: Option<String>| Actor { id: id.to_owned(), kind, name, ..anonymous.clone() };
     match &token.owner {
         None => {
             let actor = named(ActorKind::Service, &token.id, Some(token.name.clone()));
@@ -251,7 +252,12 @@ impl Caller {
             Visible::Only(shown) => Visibility::Organizations(shown.clone()),
             // What is in no organization is left out, too: it may concern a hidden one.
             Visible::AllBut(hidden) => Visibility::Organizations(
-                self.rules.iter().flat_map(|rules| &rules.organizations).filter(|name| !hidden.contains(*name)).cloned().collect(),
+                self.rules
+                    .iter()
+                    .flat_map(|rules| &rules.organizations)
+                    .filter(|name| !hidden.contains(*name))
+                    .cloned()
+                    .collect(),
             ),
         }
     }

@@ -187,7 +187,8 @@ pub(crate) async fn requests(
         "(event:directory.request.* OR event:directory.conflict.*) actor.id:\"{}\"",
         record.id.replace(['"', '\\'], "")
     );
-    let filter = Filter::parse(&wanted, &Context::new(gateway.now())).map_err(|error| ApiError::filter(&wanted, &error))?;
+    let filter =
+        Filter::parse(&wanted, &Context::new(gateway.now())).map_err(|error| ApiError::filter(&wanted, &error))?;
     let limit = page.limit.unwrap_or(100);
     if !(1..=1000).contains(&limit) {
         return Err(ApiError::bad_request("`limit` must be 1 to 1000"));
@@ -201,8 +202,12 @@ pub(crate) async fn requests(
     };
     // They are the connection's own, whose record the caller may read.
     let found = gateway.lake.search(&Visibility::All, request).await?;
-    let items: Vec<Value> =
-        found.hits.iter().filter_map(|hit| serde_json::from_str::<Event>(&hit.event).ok()).map(|event| shown(&event)).collect();
+    let items: Vec<Value> = found
+        .hits
+        .iter()
+        .filter_map(|hit| serde_json::from_str::<Event>(&hit.event).ok())
+        .map(|event| shown(&event))
+        .collect();
     let next = found.next.map(|cursor| cursor.to_string());
     Ok(HttpResponse::Ok().json(json!({ "items": items, "next": next })))
 }
@@ -230,8 +235,7 @@ pub(crate) async fn dry_run(
     run: web::Json<DryRun>,
 ) -> Result<HttpResponse, ApiError> {
     let record = find(&gateway, &caller, &id).await?;
-    let report =
-        crate::scim::dry_run(gateway.into_inner(), caller.into_inner(), record, run.into_inner()).await?;
+    let report = crate::scim::dry_run(gateway.into_inner(), caller.into_inner(), record, run.into_inner()).await?;
     Ok(HttpResponse::Ok().json(report))
 }
 

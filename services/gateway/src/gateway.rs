@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chancery_domain::Timestamp;
-use chancery_lake::Lake;
 use chancery_domain::tokens::USE_RECORDED_EVERY;
+use chancery_lake::Lake;
 use chancery_log::{Clock, Log};
 use chancery_scim::Registry;
 use chancery_state::{Decisions, State};

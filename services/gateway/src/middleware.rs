@@ -150,8 +150,7 @@ async fn authorize(
     let token = authenticate(gateway, request).await?;
     let known = |error: ApiError| (error, Some(token.id.clone()));
     let rules = gateway.authority.rules(&gateway.state).await.map_err(known)?;
-    let (principal, actor) =
-        authorization::principal(&gateway.state, &token, &anonymous.actor).await.map_err(known)?;
+    let (principal, actor) = authorization::principal(&gateway.state, &token, &anonymous.actor).await.map_err(known)?;
     let circumstances = authorization::circumstances(&token, &actor, gateway.now().as_micros());
     let (decision, visible) = rules.judge(&principal, permission, &circumstances);
     if !decision.allowed && visible.is_nothing() {

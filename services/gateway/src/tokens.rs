@@ -159,7 +159,9 @@ pub(crate) async fn create(
             }
             Some(owner.id.clone())
         }
-        (Some(_), _) => return Err(ApiError::bad_request("`owner.kind` is `user`; connections get tokens of their own")),
+        (Some(_), _) => {
+            return Err(ApiError::bad_request("`owner.kind` is `user`; connections get tokens of their own"));
+        }
         (None, own) => own.map(str::to_owned),
     };
     let owner = match owner {

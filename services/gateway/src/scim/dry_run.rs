@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chancery_domain::directory::ConnectionRecord;
 use chancery_domain::Event;
+use chancery_domain::directory::ConnectionRecord;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;

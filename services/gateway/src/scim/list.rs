@@ -81,11 +81,7 @@ struct Page<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn of(
-        push: &'a Push,
-        resource_type: Option<&'a ResourceType>,
-        asked: &'a ListQuery,
-    ) -> Result<Self, ScimError> {
+    fn of(push: &'a Push, resource_type: Option<&'a ResourceType>, asked: &'a ListQuery) -> Result<Self, ScimError> {
         let (registry, profile) = (&push.gateway.scim, &push.profile);
         let filter = asked.filter.as_deref().map(|text| Filter::parse(text, Syntax::from(profile))).transpose()?;
         let types = match resource_type {
@@ -239,7 +235,10 @@ impl<'a> Question<'a> {
             if let Some(candidates) = self.candidates(part).await? {
                 for stored in candidates {
                     let beyond = after.as_deref().is_none_or(|after| stored.id() > after);
-                    if beyond && let Some(found) = self.matching(part, stored).await? && !take(found) {
+                    if beyond
+                        && let Some(found) = self.matching(part, stored).await?
+                        && !take(found)
+                    {
                         return Ok(());
                     }
                 }
@@ -263,7 +262,9 @@ impl<'a> Question<'a> {
             let last = page.len() < PAGE;
             after = page.last().map(|stored| stored.id().to_owned());
             for stored in page {
-                if let Some(found) = self.matching(part, stored).await? && !take(found) {
+                if let Some(found) = self.matching(part, stored).await?
+                    && !take(found)
+                {
                     return Ok(false);
                 }
             }
@@ -319,7 +320,8 @@ impl<'a> Question<'a> {
             return Ok(Some(stored::find(self.push, resource_type, id).await?.into_iter().collect()));
         }
         let users = |users: Vec<_>| users.into_iter().map(|user| Stored::User(Arc::new(user))).collect::<Vec<_>>();
-        let groups = |groups: Vec<_>| groups.into_iter().map(|group| Stored::Group(Arc::new(group))).collect::<Vec<_>>();
+        let groups =
+            |groups: Vec<_>| groups.into_iter().map(|group| Stored::Group(Arc::new(group))).collect::<Vec<_>>();
         let name = text(if kind == Kind::Users { "userName" } else { "displayName" });
         let mut found = match (kind, name, text("externalId")) {
             (Kind::Users, Some(name), _) => users(state.users_by_name(name).await?),

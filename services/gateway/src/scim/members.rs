@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_domain::directory::Member;
 use chancery_domain::events::groups::MemberKind;
-use chancery_scim::{MemberEdit, ScimError};
 use chancery_scim::patch::member_query;
+use chancery_scim::{MemberEdit, ScimError};
 
 use super::failure::Failure;
 use super::push::Push;

@@ -69,12 +69,7 @@ pub(super) async fn text(
     Ok(text)
 }
 
-async fn members(
-    push: &Push,
-    group: &str,
-    view: &View<'_>,
-    text: &mut String,
-) -> Result<(), Failure> {
+async fn members(push: &Push, group: &str, view: &View<'_>, text: &mut String) -> Result<(), Failure> {
     let mut after: Option<String> = None;
     let mut first = true;
     loop {
@@ -150,12 +145,7 @@ pub(super) async fn has_many_members(push: &Push, stored: &Stored) -> Result<boo
 }
 
 /// On dry run: what was sent, as if it had been stored.
-pub(super) fn as_sent(
-    push: &Push,
-    resource_type: &ResourceType,
-    id: &str,
-    change: &Change,
-) -> Result<Answer, Failure> {
+pub(super) fn as_sent(push: &Push, resource_type: &ResourceType, id: &str, change: &Change) -> Result<Answer, Failure> {
     let (Change::Create(body) | Change::Replace(body) | Change::Patch(body)) = change else {
         return Err(ScimError::not_found("there is no such resource").into());
     };

@@ -92,7 +92,9 @@ pub(super) async fn find(push: &Push, resource_type: &ResourceType, id: &str) ->
     let found = match Kind::of(resource_type) {
         Kind::Users => state.user(id).await?.map(|user| Stored::User(Arc::new(user))),
         Kind::Groups => state.group(id).await?.map(|group| Stored::Group(Arc::new(group))),
-        Kind::Custom => state.custom_resource(resource_type.name(), id).await?.map(|found| Stored::Custom(Arc::new(found))),
+        Kind::Custom => {
+            state.custom_resource(resource_type.name(), id).await?.map(|found| Stored::Custom(Arc::new(found)))
+        }
     };
     Ok(found.filter(|found| found.belongs_to(push)))
 }

@@ -94,7 +94,8 @@ fn suspended_from_the_start(
         created_at: now,
         updated_at: now,
     };
-    let suspend = chancery_domain::users::SuspendUser { reason: Some("created inactive".to_owned()), ..Default::default() };
+    let suspend =
+        chancery_domain::users::SuspendUser { reason: Some("created inactive".to_owned()), ..Default::default() };
     let mut events = suspend.decide(&user, &Possessions::default(), push.context())?;
     for event in &mut events {
         event.causation = created.first().map(|created| created.id.clone());
@@ -118,12 +119,7 @@ fn can_be_taken_over(push: &Push, user: &DirectoryUser) -> bool {
     }
 }
 
-async fn update(
-    push: &Push,
-    user: &DirectoryUser,
-    document: Attributes,
-    pushed: ScimEvent,
-) -> Result<Plan, Failure> {
+async fn update(push: &Push, user: &DirectoryUser, document: Attributes, pushed: ScimEvent) -> Result<Plan, Failure> {
     let state = &push.gateway.state;
     let attributes = with_active(document);
     let name = attributes.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -10,7 +10,9 @@ mod tests;
 pub use attribute::{Attribute, AttributeType, Mutability, Returned, Uniqueness};
 pub use registry::{Registry, RegistryError};
 pub use resolve::{Located, Place};
-pub use resource_type::{Extension, ExtensionDefinition, ResourceType, ResourceTypeDefinition, Schema};
+pub use resource_type::{
+    Definitions, Extends, Extension, ExtensionDefinition, ResourceType, ResourceTypeDefinition, Schema,
+};
 
 pub(crate) use attribute::is_name;
 

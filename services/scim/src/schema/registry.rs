@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::attribute::{Attribute, AttributeType, Mutability, Uniqueness, is_name, named};
-use super::resource_type::{Extension, ExtensionDefinition, ResourceType, ResourceTypeDefinition, Schema};
+use super::resource_type::{
+    Definitions, Extends, Extension, ExtensionDefinition, ResourceType, ResourceTypeDefinition, Schema,
+};
 
 const COMMON: &str = include_str!("../../../../schemas/scim/common.json");
 const SCHEMAS: [&str; 3] = [
@@ -107,6 +109,15 @@ impl Registry {
         }
         self.resource_types.push(resource_type);
         Ok(self)
+    }
+
+    /// The registry with what a configuration file defines.
+    pub fn with(self, definitions: Definitions) -> Result<Self, RegistryError> {
+        let registry = definitions.schemas.into_iter().try_fold(self, Self::with_schema)?;
+        let extend =
+            |registry: Self, extends: Extends| registry.with_extension(&extends.resource_type, extends.extension);
+        let registry = definitions.extensions.into_iter().try_fold(registry, extend)?;
+        definitions.resource_types.into_iter().try_fold(registry, Self::with_resource_type)
     }
 
     /// The registry with a schema extending a resource type.

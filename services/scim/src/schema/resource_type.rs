@@ -49,7 +49,7 @@ pub struct ResourceTypeDefinition {
 
 /// A schema that extends a resource type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ExtensionDefinition {
     /// Its URN.
     pub schema: String,
@@ -131,4 +131,27 @@ impl ResourceType {
     pub(crate) fn is_membership(&self, place: &super::Place) -> bool {
         self.is_group() && place.extension.is_none() && place.attribute.name == "members"
     }
+}
+
+/// Schemas, extensions and resource types beyond the standard ones, as a configuration file holds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Definitions {
+    /// Schemas.
+    pub schemas: Vec<Schema>,
+    /// Schemas that extend a resource type which is there.
+    pub extensions: Vec<Extends>,
+    /// Resource types.
+    pub resource_types: Vec<ResourceTypeDefinition>,
+}
+
+/// A schema that extends a resource type which is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extends {
+    /// Name of the resource type, such as `User`.
+    pub resource_type: String,
+    /// The schema.
+    #[serde(flatten)]
+    pub extension: ExtensionDefinition,
 }
