@@ -194,7 +194,11 @@ fn shown(grant: &Grant) -> String {
 pub(crate) fn circumstances(token: &Token, actor: &Actor, now_micros: i64) -> Context {
     let limited = token.owner.is_some() && token.kind != TokenKind::Session;
     let scopes = token.scopes.iter().filter_map(|scope| Scope::parse(scope.as_str())).collect();
-    Context { scopes: limited.then_some(scopes), address: actor.ip, time_ms: Some(now_micros / 1000) }
+    Context {
+        scopes: limited.then_some(scopes),
+        address: actor.ip,
+        time: jiff::Timestamp::from_microsecond(now_micros).ok(),
+    }
 }
 
 /// The policies that determined a decision, as events name them.

@@ -81,7 +81,7 @@ async fn plan(push: &Push, operation: Operation) -> Result<Vec<Event>, Failure> 
         ("DELETE", Some(_)) => Change::Delete,
         (method, _) => {
             let detail = format!("`{method} {path}` changes nothing");
-            return Err(chancery_scim::ScimError::status(405, detail).into());
+            return Err(chancery_scim::ScimError::new(405, detail).into());
         }
     };
     let id = id.map_or_else(change::new_id, str::to_owned);

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use chancery_scim::cursor::{Cursor, fingerprint};
-use chancery_scim::query::Page as Asked;
-use chancery_scim::sort::{SortKey, Sorter};
-use chancery_scim::{Filter, ListQuery, ListResponse, Mentions, Query, ResourceType, ScimError, ScimType, Syntax};
+use chancery_scim::{
+    Filter, ListQuery, ListResponse, Mentions, Page as Asked, Query, ResourceType, ScimError, ScimType, SortKey,
+    Sorter, Syntax,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -49,7 +50,11 @@ pub(super) async fn answer(
     }
     let response = match (&asked.page, page.total) {
         (Asked::Index(start), Some(total)) => ListResponse::index(total, *start, resources),
-        (_, total) => ListResponse { total_results: total, next_cursor: page.next, ..ListResponse::cursor(resources) },
+        (_, total) => {
+            let mut response = ListResponse::cursor(resources);
+            (response.total_results, response.next_cursor) = (total, page.next);
+            response
+        }
     };
     Ok(Answer::ok(json!(response).to_string()))
 }
