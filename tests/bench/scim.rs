@@ -1,5 +1,5 @@
 //! SCIM: two directories pushed at once, one group of 100,000 members, one name among a million; and the same push,
-//! smaller, to PyPI's `scim2-server`, which keeps everything in memory.
+//! smaller, to `scim2-server` of `PyPI`, which keeps everything in memory.
 
 mod load;
 

@@ -27,6 +27,9 @@ use crate::configuration::{Configuration, LogEngine};
 use crate::failure::{Doing, Failure};
 use crate::{demo, telemetry, terminal};
 
+/// How often it is looked for users that are to be deleted.
+const DELETIONS: Duration = Duration::from_mins(1);
+
 /// Longest that shutting down may take after the requests are drained.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -134,7 +137,39 @@ fn work(
         let (lake, cancel) = (lake.clone(), cancel.clone());
         working.push(tokio::spawn(async move { lake.run(cancel).await }));
     }
+    if roles.contains(&Role::Projector) {
+        let decisions = Decisions::new(log.clone(), state.clone());
+        working.push(tokio::spawn(delete_due_users(log.clone(), decisions, cancel.clone())));
+    }
     Ok(working)
+}
+
+/// Deletes users whose connection keeps them for some days after they were removed. One node does.
+async fn delete_due_users(log: Log, decisions: Decisions, cancel: CancellationToken) {
+    while cancel.run_until_cancelled(tokio::time::sleep(DELETIONS)).await.is_some() {
+        let deleted = match log.leads("deletions").await {
+            Ok(true) => decisions.delete_due_users(own_context).await.map_err(|error| error.to_string()),
+            Ok(false) => Ok(0),
+            Err(error) => Err(error.to_string()),
+        };
+        match deleted {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "deleted users whose time was over"),
+            Err(error) => tracing::warn!(error, "deleting users whose time is over"),
+        }
+    }
+}
+
+/// What a decision of Chancery's own may know.
+fn own_context() -> Context {
+    Context {
+        now: system_clock()(),
+        ids: EventIds::starting_with(uuid::Uuid::now_v7()),
+        source: OWN_SOURCE.to_owned(),
+        actor: Actor { id: "chancery".to_owned(), kind: ActorKind::System, ..Actor::default() },
+        correlation: None,
+        policies: Vec::new(),
+    }
 }
 
 async fn open_state(configuration: &Configuration, log: &Log) -> Result<State, Failure> {
@@ -259,15 +294,7 @@ pub(crate) async fn create_admin(
         kind: TokenKind::Api,
         owner: None,
     };
-    let context = Context {
-        now: system_clock()(),
-        ids: EventIds::starting_with(uuid::Uuid::now_v7()),
-        source: OWN_SOURCE.to_owned(),
-        actor: Actor { id: "chancery".to_owned(), kind: ActorKind::System, ..Actor::default() },
-        correlation: None,
-        policies: Vec::new(),
-    };
-    decisions.create_token(command, context).await.doing("making the first admin token")
+    decisions.create_token(command, own_context()).await.doing("making the first admin token")
 }
 
 fn greet(address: &str, setup: Option<&str>, demo_token: Option<&str>) {

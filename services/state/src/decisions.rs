@@ -68,6 +68,10 @@ impl Decisions {
         Self { log, state, queues: Arc::new((0..QUEUES).map(|_| Arc::default()).collect()) }
     }
 
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
     /// Takes a decision. `decide` reads the state, which contains every earlier decision that shares a key, and returns
     /// the events to append, all or none, and what to tell the caller; it is asked again when another decision about a
     /// key came first. The state contains the events when this returns.

@@ -19,6 +19,7 @@ mod apply;
 mod database;
 mod decisions;
 mod directory;
+mod due;
 mod error;
 mod projector;
 mod queries;

@@ -89,8 +89,8 @@ async fn requests_that_change_nothing_are_on_record_as_such() {
     let id = idp.user("still", json!({"title": "Same"})).await;
     let path = format!("/Users/{id}");
     let version = idp.get(&path).await.body["meta"]["version"].clone();
-    let patch = json!([{"op": "replace", "path": "title", "value": "Same"}]);
-    let same = idp.patch(&path, patch).await.expect(StatusCode::OK);
+    let body = json!([{"op": "replace", "path": "title", "value": "Same"}]);
+    let same = idp.patch(&path, body).await.expect(StatusCode::OK);
     let same_again = idp.put(&path, &json!({"schemas": [USER], "userName": "still", "title": "Same"})).await;
     let same_again = same_again.expect(StatusCode::OK);
     assert_eq!((&same["meta"]["version"], &same_again["meta"]["version"]), (&version, &version));

@@ -49,7 +49,7 @@ async fn parallel_patches_of_a_group_lose_nothing(server: &Server, idp: &Provide
     let group = idp.group("contended", leaving).await;
     let path = format!("/Groups/{group}");
     // Each adds two, removes two, and renames, as Okta does.
-    let patch = |number: usize| {
+    let body = |number: usize| {
         let path = &path;
         let two = [2 * number, 2 * number + 1];
         async move {
@@ -65,7 +65,7 @@ async fn parallel_patches_of_a_group_lose_nothing(server: &Server, idp: &Provide
             idp.patch(path, operations).await
         }
     };
-    for answer in futures::future::join_all((0..AT_ONCE).map(patch)).await {
+    for answer in futures::future::join_all((0..AT_ONCE).map(body)).await {
         assert!(answer.status.is_success(), "{}: {}", answer.status, answer.text);
     }
     let mut expected = staying.to_vec();

@@ -1,4 +1,4 @@
-//! PyPI's `scim2-tester`: every check of it succeeds, none is skipped. `make conformance` prints them.
+//! `scim2-tester` of `PyPI`: every check of it succeeds, none is skipped. `make conformance` prints them.
 
 use std::process::Command;
 

@@ -12,7 +12,7 @@ use super::{head, started, texts};
 async fn a_connection_is_made_shown_changed_and_removed() {
     let server = Server::start().await;
     let settings = json!({
-        "name": "entra", "organizations": ["acme"], "profile": {"vendor": "entra"}, "deletion": {"after_days": 30},
+        "name": "entra", "organizations": ["acme"], "profile": {"preset": "entra"}, "deletion": {"after_days": 30},
         "group_mappings": [{"group": "Auditors", "roles": [{"role": "auditor", "organization": "acme"}]}],
     });
     let made = server.post("/api/v1/connections", &settings).await.expect(StatusCode::CREATED);
@@ -53,13 +53,13 @@ async fn one_connection_neither_sees_nor_changes_what_another_has_made() {
         let found = two.find("/Users", filter).await;
         assert!(!texts(&found, "id").contains(&user), "{filter}");
     }
-    assert_eq!(texts(&two.find("/Users", "userName pr").await, "id"), [other.clone()]);
+    assert_eq!(texts(&two.find("/Users", "userName pr").await, "id"), std::slice::from_ref(&other));
     assert_eq!(two.find("/Groups", "displayName pr").await, Vec::<Value>::new());
-    let patch = json!([{"op": "replace", "value": {"displayName": "taken"}}]);
+    let body = json!([{"op": "replace", "value": {"displayName": "taken"}}]);
     for path in [format!("/Users/{user}"), format!("/Groups/{group}")] {
         let before = one.get(&path).await.body;
         two.get(&path).await.refused(StatusCode::NOT_FOUND, None);
-        two.patch(&path, patch.clone()).await.refused(StatusCode::NOT_FOUND, None);
+        two.patch(&path, body.clone()).await.refused(StatusCode::NOT_FOUND, None);
         two.put(&path, &json!({"schemas": [USER], "userName": "taken"})).await.refused(StatusCode::NOT_FOUND, None);
         two.delete(&path).await.refused(StatusCode::NOT_FOUND, None);
         assert_eq!(one.get(&path).await.body, before);
@@ -151,10 +151,10 @@ async fn a_dry_run_says_what_would_change_and_changes_nothing() {
     let id = idp.user("present", json!({"title": "Old"})).await;
     let list = idp.get("/Users").await.body;
     let before = head(&server).await;
-    let patch = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "New"}]});
+    let body = json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "New"}]});
     let operations = json!([
         {"method": "POST", "path": "/Users", "body": {"schemas": [USER], "userName": "planned"}},
-        {"method": "PATCH", "path": format!("/Users/{id}"), "body": patch},
+        {"method": "PATCH", "path": format!("/Users/{id}"), "body": body},
         {"method": "POST", "path": "/Users", "body": {"schemas": [USER], "userName": "PRESENT"}},
         {"method": "DELETE", "path": format!("/Users/{id}")},
     ]);
@@ -201,17 +201,17 @@ async fn every_vendor_and_switch_of_the_documentation_is_one() {
         server.send(Method::PUT, &path, &settings).await.status
     };
     for vendor in ["entra", "okta", "google", "onelogin", "jumpcloud", "ping", super::STRICT_VENDOR] {
-        assert_eq!(set(json!({"vendor": vendor})).await, StatusCode::OK, "{vendor}");
+        assert_eq!(set(json!({"preset": vendor})).await, StatusCode::OK, "{vendor}");
     }
     let switches = documented_switches();
     assert!(switches.len() >= 9, "{switches:?}");
     for switch in switches {
         for value in [true, false] {
-            assert_eq!(set(json!({"vendor": "entra", switch: value})).await, StatusCode::OK, "{switch}");
+            assert_eq!(set(json!({"preset": "entra", switch: value})).await, StatusCode::OK, "{switch}");
         }
     }
     for wrong in
-        [json!({"vendor": "nobody"}), json!({"nosuch": true}), json!({"vendor": "okta", "text_booleans": "yes"})]
+        [json!({"preset": "nobody"}), json!({"nosuch": true}), json!({"preset": "okta", "loose_booleans": "yes"})]
     {
         assert_eq!(set(wrong.clone()).await, StatusCode::BAD_REQUEST, "{wrong}");
     }

@@ -129,10 +129,10 @@ async fn members_can_be_read_by_pages_of_users() {
 
 #[tokio::test]
 async fn names_of_groups_may_repeat_unless_the_profile_says_otherwise() {
-    let (server, idp) = started_with(json!({"profile": {"vendor": STRICT_VENDOR}})).await;
+    let (server, idp) = started_with(json!({"profile": {"preset": STRICT_VENDOR}})).await;
     let (one, two) = (idp.group("twins", &[]).await, idp.group("twins", &[]).await);
     assert_ne!(one, two);
-    let entra = Provider::connect(&server, json!({"organizations": ["beta"], "profile": {"vendor": "entra"}})).await;
+    let entra = Provider::connect(&server, json!({"organizations": ["beta"], "profile": {"preset": "entra"}})).await;
     entra.group("only", &[]).await;
     let again = json!({"schemas": [GROUP], "displayName": "ONLY"});
     entra.post("/Groups", &again).await.refused(StatusCode::CONFLICT, Some("uniqueness"));

@@ -204,7 +204,7 @@ async fn a_patch_of_one_attribute_keeps_all_others() {
 async fn a_strict_profile_is_the_rfc_and_the_default_is_lenient() {
     let (server, lenient) = started().await;
     let strict =
-        Provider::connect(&server, json!({"profile": {"vendor": STRICT_VENDOR}, "organizations": ["beta"]})).await;
+        Provider::connect(&server, json!({"profile": {"preset": STRICT_VENDOR}, "organizations": ["beta"]})).await;
     let mut paths = Vec::new();
     for (idp, name) in [(&lenient, "lenient"), (&strict, "strict")] {
         paths.push(format!("/Users/{}", idp.user(name, json!({})).await));
@@ -225,7 +225,7 @@ async fn a_strict_profile_is_the_rfc_and_the_default_is_lenient() {
 
 #[tokio::test]
 async fn a_switch_of_the_profile_can_be_turned_alone() {
-    let profile = json!({"vendor": "entra", "create_missing_elements": false});
+    let profile = json!({"preset": "entra", "elements_by_filter": false});
     let (_server, idp) = started_with(json!({"profile": profile})).await;
     let path = format!("/Users/{}", idp.user("ada", json!({})).await);
     let missing = json!([{"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "x@example.com"}]);

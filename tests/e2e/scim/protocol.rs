@@ -107,12 +107,12 @@ async fn versions_guard_against_lost_updates() {
         let stale = idp.send_with(method, &path, &body, header("if-match", &old)).await;
         stale.refused(StatusCode::PRECONDITION_FAILED, None);
     }
-    let patch =
+    let body =
         json!({"schemas": [chancery_tests::PATCH], "Operations": [{"op": "add", "path": "title", "value": "two"}]});
-    let stale = idp.send_with(Method::PATCH, &path, &patch, header("if-match", &old)).await;
+    let stale = idp.send_with(Method::PATCH, &path, &body, header("if-match", &old)).await;
     stale.refused(StatusCode::PRECONDITION_FAILED, None);
     let one_of = header("if-match", &format!("{old}, {new}"));
-    let listed = idp.send_with(Method::PATCH, &path, &patch, one_of).await;
+    let listed = idp.send_with(Method::PATCH, &path, &body, one_of).await;
     assert_eq!(listed.expect(StatusCode::OK)["title"], "two");
     let changed = idp.send_with(Method::GET, &path, &nothing, header("if-none-match", &old)).await;
     changed.expect(StatusCode::OK);
@@ -157,8 +157,8 @@ async fn attributes_are_chosen_on_every_answer_that_has_a_resource() {
         assert_eq!(names, ["id", "schemas", "title"], "{body}");
     };
     only_title(&idp.get("/Users?attributes=title").await.expect(StatusCode::OK)["Resources"][0]);
-    let patch = json!([{"op": "replace", "path": "title", "value": "U"}]);
-    only_title(&idp.patch(&format!("{path}?attributes=title"), patch).await.expect(StatusCode::OK));
+    let body = json!([{"op": "replace", "path": "title", "value": "U"}]);
+    only_title(&idp.patch(&format!("{path}?attributes=title"), body).await.expect(StatusCode::OK));
     let put = json!({"schemas": [USER], "userName": "chosen", "title": "V"});
     only_title(&idp.put(&format!("{path}?attributes=title"), &put).await.expect(StatusCode::OK));
     let new = json!({"schemas": [USER], "userName": "chosen2", "title": "W"});

@@ -30,18 +30,17 @@ pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> 
         }
         Change::Delete => (Document::new(), ScimEvent::Delete),
     };
-    let events = match (&wish.change, &present) {
-        (Change::Delete, Some(present)) => present.delete(Some(pushed.uri().to_owned()), push.context())?,
-        _ => {
-            let command = PutResource {
-                resource_type: resource_type.name().to_owned(),
-                id: wish.id.clone(),
-                attributes: document,
-                connection: Some(push.connection.id.clone()),
-                scim_event: Some(pushed.uri().to_owned()),
-            };
-            command.decide(present.as_ref(), push.context())?
-        }
+    let events = if let (Change::Delete, Some(present)) = (&wish.change, &present) {
+        present.delete(Some(pushed.uri().to_owned()), push.context())?
+    } else {
+        let command = PutResource {
+            resource_type: resource_type.name().to_owned(),
+            id: wish.id.clone(),
+            attributes: document,
+            connection: Some(push.connection.id.clone()),
+            scim_event: Some(pushed.uri().to_owned()),
+        };
+        command.decide(present.as_ref(), push.context())?
     };
     let keys = vec![format!("{}/{}", resource_type.name().to_lowercase(), wish.id)];
     Ok(Plan { keys, events, id: wish.id.clone() })

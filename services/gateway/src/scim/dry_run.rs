@@ -55,7 +55,9 @@ pub(crate) async fn dry_run(
         let (method, path) = (operation.method.clone(), operation.path.clone());
         let item = match plan(&push, operation).await {
             Ok(events) => {
-                events.iter().for_each(|event| *totals.entry(event.event_type.clone()).or_default() += 1);
+                for event in &events {
+                    *totals.entry(event.event_type.clone()).or_default() += 1;
+                }
                 json!({ "method": method, "path": path, "outcome": if events.is_empty() { "unchanged" } else { "changed" },
                     "events": events.iter().map(shown).collect::<Vec<_>>() })
             }
@@ -99,7 +101,9 @@ pub(super) fn summary(events: &[Event]) -> String {
         return "nothing would change".to_owned();
     }
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    events.iter().for_each(|event| *counts.entry(&event.event_type).or_default() += 1);
+    for event in events {
+        *counts.entry(&event.event_type).or_default() += 1;
+    }
     let parts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} × {name}")).collect();
     format!("it would be {}", parts.join(", "))
 }
