@@ -2,6 +2,7 @@
 //! refused.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use chancery_policy::{
 use chancery_state::State;
 
 use crate::error::ApiError;
+use crate::gateway::Gateway;
 use crate::middleware::Caller;
 
 /// How long policies, roles and organizations are believed that another node may have changed.
@@ -33,12 +35,17 @@ pub(crate) struct Rules {
 
 /// The rules in force, as they were a moment ago.
 #[derive(Debug, Default)]
-pub(crate) struct Authority(Mutex<Option<(Instant, Arc<Rules>)>>);
+pub(crate) struct Authority {
+    known: Mutex<Option<(Instant, Arc<Rules>)>>,
+    /// How often they were forgotten: what was read before the last time is not kept.
+    forgotten: AtomicU64,
+}
 
 impl Authority {
     /// The rules in force.
     pub(crate) async fn rules(&self, state: &State) -> Result<Arc<Rules>, ApiError> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((read, rules)) = &known
             && read.elapsed() < BELIEVED
         {
@@ -59,13 +66,32 @@ impl Authority {
                 Arc::new(Rules { policies, organizations, published, custom })
             }
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((reading, rules.clone()));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.forgotten.load(Ordering::SeqCst) == forgotten {
+            *known = Some((reading, rules.clone()));
+        }
         Ok(rules)
     }
 
+    /// The rules in force right now.
+    pub(crate) async fn fresh(&self, state: &State) -> Result<Arc<Rules>, ApiError> {
+        self.forget();
+        self.rules(state).await
+    }
+
     /// Has the rules read again, after this node changed them.
-    pub(crate) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn forget(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        known.take();
+    }
+}
+
+impl Gateway {
+    /// After policies, roles or organizations were changed: they are in force everywhere when this returns.
+    pub(crate) async fn rules_changed(&self) {
+        self.authority.forget();
+        self.decisions.disbelieved().await;
     }
 }
 
@@ -78,6 +104,11 @@ impl Rules {
     /// The custom roles.
     pub(crate) fn custom(&self) -> &[CustomRole] {
         &self.custom
+    }
+
+    /// Whether there is a custom role of this name.
+    pub(crate) fn has_custom(&self, name: &str) -> bool {
+        self.custom.iter().any(|role| role.name == name)
     }
 
     /// Judges whether a principal may use a permission at all, and where.
@@ -225,6 +256,18 @@ impl Caller {
     pub(crate) fn may_at(&self, permission: Permission, resource: &Resource) -> bool {
         let (Some(rules), Some(principal)) = (&self.rules, &self.principal) else { return false };
         rules.policies.allows(principal, permission, resource, &self.circumstances)
+    }
+
+    /// The same caller with the policies that let them use a permission on a resource; refused if none does.
+    pub(crate) fn judged_at(&self, permission: Permission, resource: &Resource) -> Result<Self, ApiError> {
+        let nothing = || ApiError::Forbidden(format!("nothing permits you `{permission}` there"));
+        let (Some(rules), Some(principal)) = (&self.rules, &self.principal) else { return Err(nothing()) };
+        let request = Request { principal, permission, resource, context: &self.circumstances };
+        let decision = rules.policies.evaluate(&request);
+        if !decision.allowed {
+            return Err(nothing());
+        }
+        Ok(Self { policies: references(&decision), ..self.clone() })
     }
 
     /// A token gives no more than the one it is made with: what that one's scopes do not cover is refused.

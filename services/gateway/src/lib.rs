@@ -2,8 +2,8 @@
 //!
 //! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
 //! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
-//! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`resources`], [`operations`]; what
-//! identity providers push is [`scim`]'s.
+//! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`organizations`], [`users`],
+//! [`roles`], [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s.
 //!
 //! Every failure is an [`ApiError`] and leaves as `application/problem+json` (RFC 9457). Every read of the
 //! audit trail is itself an event; if the log cannot take it, the read is refused.
@@ -16,12 +16,17 @@ mod gateway;
 mod ingest;
 mod middleware;
 mod operations;
+mod organizations;
+mod policies;
 mod resources;
+mod roles;
 mod routes;
 mod scim;
 mod server;
+mod simulate;
 mod tokens;
 mod trail;
+mod users;
 
 pub use error::ApiError;
 pub use gateway::{Gateway, Settings};

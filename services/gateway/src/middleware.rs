@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
@@ -79,8 +80,10 @@ pub(crate) async fn around(
     let caller = admit(&gateway, request.request(), pattern.as_deref(), &request_id).await;
     let mut response = match caller {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.call(request).await?.map_into_left_body()
+            request.extensions_mut().insert(caller.clone());
+            let response = next.call(request).await?;
+            record_stopped(&gateway, &response, caller, pattern.as_deref()).await;
+            response.map_into_left_body()
         }
         Err(error) if path.starts_with("/scim/") => {
             request.into_response(Failure::from(error).response()).map_into_right_body()
@@ -132,42 +135,57 @@ async fn admit(
     match authorize(gateway, request, &anonymous, permission).await {
         Ok(caller) => Ok(caller),
         // Who asks is not known: nobody was refused.
-        Err((error @ (ApiError::Unavailable(_) | ApiError::Busy | ApiError::Internal(_)), _)) => Err(error),
-        Err((error, presented)) => {
-            record_refusal(gateway, request, &anonymous, permission, presented, &error).await;
+        Err(Refused { error: error @ (ApiError::Unavailable(_) | ApiError::Busy | ApiError::Internal(_)), .. }) => {
+            Err(error)
+        }
+        Err(Refused { error, token, caller }) => {
+            let caller = caller.as_deref().unwrap_or(&anonymous);
+            record_refusal(gateway, request, caller, permission, token, error.to_string()).await;
             Err(error)
         }
     }
 }
 
-/// Who asks, if the policies let them; else why not, and the id of the token that was presented.
+/// A request that is turned away.
+struct Refused {
+    error: ApiError,
+    /// Id of the token that was presented.
+    token: Option<String>,
+    /// Who asked, once that is known, with the policies that forbid it.
+    caller: Option<Box<Caller>>,
+}
+
+/// Who asks, if the policies let them.
 async fn authorize(
     gateway: &Gateway,
     request: &HttpRequest,
     anonymous: &Caller,
     permission: Permission,
-) -> Result<Caller, (ApiError, Option<String>)> {
-    let token = authenticate(gateway, request).await?;
-    let known = |error: ApiError| (error, Some(token.id.clone()));
-    let rules = gateway.authority.rules(&gateway.state).await.map_err(known)?;
-    let (principal, actor) = authorization::principal(&gateway.state, &token, &anonymous.actor).await.map_err(known)?;
+) -> Result<Caller, Refused> {
+    let authenticated = authenticate(gateway, request).await;
+    let token = authenticated.map_err(|(error, token)| Refused { error, token, caller: None })?;
+    let refused = |error: ApiError| Refused { error, token: Some(token.id.clone()), caller: None };
+    let rules = gateway.authority.rules(&gateway.state).await.map_err(refused)?;
+    let (principal, actor) =
+        authorization::principal(&gateway.state, &token, &anonymous.actor).await.map_err(refused)?;
     let circumstances = authorization::circumstances(&token, &actor, gateway.now().as_micros());
     let (decision, visible) = rules.judge(&principal, permission, &circumstances);
-    if !decision.allowed && visible.is_nothing() {
-        let detail = format!("nothing permits you `{permission}`");
-        return Err((ApiError::Forbidden(detail), Some(token.id.clone())));
-    }
-    gateway.note_use(&token, &actor, &anonymous.request_id);
-    Ok(Caller {
+    let caller = Caller {
         actor,
         request_id: anonymous.request_id.clone(),
         policies: authorization::references(&decision),
-        token: Some(token),
+        token: Some(token.clone()),
         principal: Some(principal),
         circumstances,
         visible,
         rules: Some(rules),
-    })
+    };
+    if !decision.allowed && caller.visible.is_nothing() {
+        let error = ApiError::Forbidden(format!("nothing permits you `{permission}`"));
+        return Err(Refused { caller: Some(Box::new(caller)), ..refused(error) });
+    }
+    gateway.note_use(&token, &caller.actor, &anonymous.request_id);
+    Ok(caller)
 }
 
 /// The token that was presented, if it works.
@@ -225,6 +243,26 @@ fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     Some(address)
 }
 
+/// Puts on record whom a handler has stopped: they may use the operation, and not for what they wanted.
+async fn record_stopped(
+    gateway: &Gateway,
+    response: &ServiceResponse<impl MessageBody>,
+    caller: Caller,
+    pattern: Option<&str>,
+) {
+    if response.status() != StatusCode::FORBIDDEN {
+        return;
+    }
+    let request = response.request();
+    let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
+    let Some(Access::Permission(permission)) = route.map(|route| route.access) else { return };
+    let reason = response.response().error().map_or_else(|| "it is not permitted".to_owned(), ToString::to_string);
+    let token = caller.token.as_ref().map(|token| token.id.clone());
+    // What let them in did not stop them.
+    let caller = Caller { policies: Vec::new(), ..caller };
+    record_refusal(gateway, request, &caller, permission, token, reason).await;
+}
+
 /// Puts a refusal on record. A flood is counted but does not fill the log.
 async fn record_refusal(
     gateway: &Gateway,
@@ -232,7 +270,7 @@ async fn record_refusal(
     caller: &Caller,
     permission: Permission,
     presented: Option<String>,
-    error: &ApiError,
+    reason: String,
 ) {
     metrics::counter!("chancery_refusals_total").increment(1);
     if !gateway.refusals.admit() {
@@ -241,7 +279,7 @@ async fn record_refusal(
     let id: String = presented.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).take(32).collect();
     let resource = Resource::new("token", if id.is_empty() { "unknown" } else { id.as_str() });
     let mut event = gateway.event("token.refused", caller, resource);
-    event.reason = Some(error.to_string());
+    event.reason = Some(reason);
     event.data = serde_json::json!(TokenRefused {
         method: request.method().to_string(),
         needed: Some(permission.as_str().to_owned()),

@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::{audit, connections, ingest, resources, tokens};
+use crate::{audit, connections, ingest, organizations, policies, resources, roles, simulate, tokens, users};
 
 /// A projector this far behind is not ready.
 const READY_LAG: u64 = 200_000;
@@ -134,6 +134,16 @@ pub fn openapi() -> String {
         connections::create_token,
         connections::requests,
         connections::dry_run,
+        organizations::list,
+        organizations::create,
+        roles::list,
+        roles::define,
+        roles::withdraw,
+        policies::list,
+        policies::show,
+        policies::publish,
+        policies::withdraw,
+        simulate::simulate,
         ingest::post_events,
         audit::events::search,
         audit::events::show,
@@ -142,6 +152,13 @@ pub fn openapi() -> String {
         audit::sql::sql,
         audit::export::export,
         resources::users,
+        users::create,
+        users::show,
+        users::grants::list,
+        users::grants::assign,
+        users::grants::revoke,
+        users::suspend,
+        users::reactivate,
         resources::groups,
         resources::templates,
         resources::workspaces,

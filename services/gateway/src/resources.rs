@@ -1,14 +1,16 @@
-//! Current state: users, groups, templates, workspaces, sessions; consumers and what they parked.
+//! Current state, as far as the caller sees it: users, groups, templates, workspaces, sessions; consumers and what they parked.
 
 use actix_web::{HttpResponse, web};
 use chancery_log::Frontier;
-use chancery_state::ResourceKind;
+use chancery_policy::Visible;
+use chancery_state::{ResourceKind, Within};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
+use crate::middleware::Caller;
 
 const MOST: usize = 1000;
 
@@ -21,44 +23,70 @@ pub(crate) struct Page {
     limit: Option<usize>,
 }
 
-async fn page(gateway: &Gateway, kind: ResourceKind, page: &Page) -> Result<HttpResponse, ApiError> {
+/// A page of what the caller may see.
+async fn page(gateway: &Gateway, caller: &Caller, kind: ResourceKind, page: &Page) -> Result<HttpResponse, ApiError> {
     let limit = page.limit.unwrap_or(100);
     if !(1..=MOST).contains(&limit) {
         return Err(ApiError::bad_request(format!("`limit` must be 1 to {MOST}")));
     }
-    let rows = gateway.state.list(kind, page.after.as_deref(), limit).await?;
+    let within = match &caller.visible {
+        Visible::All => Within::All,
+        Visible::Only(shown) => Within::Only(shown),
+        Visible::AllBut(hidden) => Within::AllBut(hidden),
+    };
+    let rows = gateway.state.list(kind, within, page.after.as_deref(), limit).await?;
     let next = rows.last().filter(|_| rows.len() == limit).and_then(|row| row.get("id").cloned());
     Ok(HttpResponse::Ok().json(json!({ "items": rows, "next": next, "position": gateway.state.applied().to_string() })))
 }
 
 /// Users.
-#[utoipa::path(get, path = "/api/v1/users", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401)))]
-pub(crate) async fn users(gateway: web::Data<Gateway>, query: web::Query<Page>) -> Result<HttpResponse, ApiError> {
-    page(&gateway, ResourceKind::Users, &query).await
+#[utoipa::path(get, path = "/api/v1/users", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+pub(crate) async fn users(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    query: web::Query<Page>,
+) -> Result<HttpResponse, ApiError> {
+    page(&gateway, &caller, ResourceKind::Users, &query).await
 }
 
 /// Groups.
-#[utoipa::path(get, path = "/api/v1/groups", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401)))]
-pub(crate) async fn groups(gateway: web::Data<Gateway>, query: web::Query<Page>) -> Result<HttpResponse, ApiError> {
-    page(&gateway, ResourceKind::Groups, &query).await
+#[utoipa::path(get, path = "/api/v1/groups", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+pub(crate) async fn groups(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    query: web::Query<Page>,
+) -> Result<HttpResponse, ApiError> {
+    page(&gateway, &caller, ResourceKind::Groups, &query).await
 }
 
 /// Templates.
-#[utoipa::path(get, path = "/api/v1/templates", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401)))]
-pub(crate) async fn templates(gateway: web::Data<Gateway>, query: web::Query<Page>) -> Result<HttpResponse, ApiError> {
-    page(&gateway, ResourceKind::Templates, &query).await
+#[utoipa::path(get, path = "/api/v1/templates", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+pub(crate) async fn templates(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    query: web::Query<Page>,
+) -> Result<HttpResponse, ApiError> {
+    page(&gateway, &caller, ResourceKind::Templates, &query).await
 }
 
 /// Workspaces.
-#[utoipa::path(get, path = "/api/v1/workspaces", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401)))]
-pub(crate) async fn workspaces(gateway: web::Data<Gateway>, query: web::Query<Page>) -> Result<HttpResponse, ApiError> {
-    page(&gateway, ResourceKind::Workspaces, &query).await
+#[utoipa::path(get, path = "/api/v1/workspaces", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+pub(crate) async fn workspaces(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    query: web::Query<Page>,
+) -> Result<HttpResponse, ApiError> {
+    page(&gateway, &caller, ResourceKind::Workspaces, &query).await
 }
 
 /// Sessions.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401)))]
-pub(crate) async fn sessions(gateway: web::Data<Gateway>, query: web::Query<Page>) -> Result<HttpResponse, ApiError> {
-    page(&gateway, ResourceKind::Sessions, &query).await
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+pub(crate) async fn sessions(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    query: web::Query<Page>,
+) -> Result<HttpResponse, ApiError> {
+    page(&gateway, &caller, ResourceKind::Sessions, &query).await
 }
 
 /// How far the lake is.

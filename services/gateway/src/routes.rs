@@ -4,7 +4,9 @@ use actix_web::web::{self, ServiceConfig};
 use chancery_policy::Permission;
 
 use crate::error::ApiError;
-use crate::{audit, connections, ingest, operations, resources, scim, tokens};
+use crate::{
+    audit, connections, ingest, operations, organizations, policies, resources, roles, scim, simulate, tokens, users,
+};
 
 /// What it takes to use an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +50,27 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("POST", "/api/v1/audit/sql", Permission::AuditRead),
     needs("GET", "/api/v1/audit/export", Permission::AuditExport),
     needs("GET", "/api/v1/users", Permission::UsersRead),
+    needs("POST", "/api/v1/users", Permission::UsersWrite),
+    needs("GET", "/api/v1/users/{id}", Permission::UsersRead),
+    needs("GET", "/api/v1/users/{id}/roles", Permission::UsersRead),
+    needs("POST", "/api/v1/users/{id}/roles", Permission::UsersWrite),
+    needs("DELETE", "/api/v1/users/{id}/roles", Permission::UsersWrite),
+    needs("POST", "/api/v1/users/{id}/suspend", Permission::UsersWrite),
+    needs("POST", "/api/v1/users/{id}/reactivate", Permission::UsersWrite),
     needs("GET", "/api/v1/groups", Permission::GroupsRead),
     needs("GET", "/api/v1/templates", Permission::TemplatesRead),
     needs("GET", "/api/v1/workspaces", Permission::WorkspacesRead),
     needs("GET", "/api/v1/sessions", Permission::SessionsRead),
+    needs("GET", "/api/v1/organizations", Permission::OrganizationsRead),
+    needs("POST", "/api/v1/organizations", Permission::OrganizationsWrite),
+    needs("GET", "/api/v1/roles", Permission::RolesRead),
+    needs("PUT", "/api/v1/roles/{name}", Permission::RolesWrite),
+    needs("DELETE", "/api/v1/roles/{name}", Permission::RolesWrite),
+    needs("GET", "/api/v1/policies", Permission::PoliciesRead),
+    needs("GET", "/api/v1/policies/{id}", Permission::PoliciesRead),
+    needs("PUT", "/api/v1/policies/{id}", Permission::PoliciesWrite),
+    needs("DELETE", "/api/v1/policies/{id}", Permission::PoliciesWrite),
+    needs("POST", "/api/v1/policy/simulate", Permission::PoliciesSimulate),
     needs("GET", "/api/v1/lake", Permission::OperationsRead),
     needs("GET", "/api/v1/cluster", Permission::OperationsRead),
     needs("GET", "/api/v1/consumers", Permission::OperationsRead),
@@ -99,7 +118,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/audit/tail", web::get().to(audit::tail::tail)))
         .service(only_post("/api/v1/audit/sql", web::post().to(audit::sql::sql)))
         .service(only_get("/api/v1/audit/export", web::get().to(audit::export::export)))
-        .service(only_get("/api/v1/users", web::get().to(resources::users)))
+        .configure(identities)
+        .configure(rules)
         .service(only_get("/api/v1/groups", web::get().to(resources::groups)))
         .service(only_get("/api/v1/templates", web::get().to(resources::templates)))
         .service(only_get("/api/v1/workspaces", web::get().to(resources::workspaces)))
@@ -137,6 +157,54 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/connections/{id}/requests", web::get().to(connections::requests)))
         .service(only_post("/api/v1/connections/{id}/dry-run", web::post().to(connections::dry_run)))
         .service(web::resource(scim::PATTERN).to(scim::serve));
+}
+
+/// Organizations, and who is in them.
+fn identities(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::resource("/api/v1/organizations")
+                .route(web::get().to(organizations::list))
+                .route(web::post().to(organizations::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(
+            web::resource("/api/v1/users")
+                .route(web::get().to(resources::users))
+                .route(web::post().to(users::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(only_get("/api/v1/users/{id}", web::get().to(users::show)))
+        .service(
+            web::resource("/api/v1/users/{id}/roles")
+                .route(web::get().to(users::grants::list))
+                .route(web::post().to(users::grants::assign))
+                .route(web::delete().to(users::grants::revoke))
+                .default_service(web::to(|| async { not_allowed("GET, POST, DELETE") })),
+        )
+        .service(only_post("/api/v1/users/{id}/suspend", web::post().to(users::suspend)))
+        .service(only_post("/api/v1/users/{id}/reactivate", web::post().to(users::reactivate)));
+}
+
+/// Roles and policies.
+fn rules(config: &mut ServiceConfig) {
+    config
+        .service(only_get("/api/v1/roles", web::get().to(roles::list)))
+        .service(
+            web::resource("/api/v1/roles/{name}")
+                .route(web::put().to(roles::define))
+                .route(web::delete().to(roles::withdraw))
+                .default_service(web::to(|| async { not_allowed("PUT, DELETE") })),
+        )
+        .service(only_get("/api/v1/policies", web::get().to(policies::list)))
+        .service(
+            web::resource("/api/v1/policies/{id}")
+                .route(web::get().to(policies::show))
+                .route(web::put().to(policies::publish))
+                .route(web::delete().to(policies::withdraw))
+                .default_service(web::to(|| async { not_allowed("GET, PUT, DELETE") })),
+        )
+        .service(only_post("/api/v1/policy/simulate", web::post().to(simulate::simulate)));
 }
 
 fn only_get(path: &str, route: actix_web::Route) -> actix_web::Resource {

@@ -29,10 +29,10 @@ mod tokens;
 
 pub use database::Database;
 pub use decisions::{CommandError, DecisionError, Decisions};
-pub use directory::Named;
+pub use directory::{Named, Person};
 pub use error::StateError;
 pub use projector::Projector;
-pub use queries::{ConsumerStatus, ResourceKind};
+pub use queries::{ConsumerStatus, ResourceKind, Within};
 pub use rebuild::{Difference, RebuildReport, rebuild};
 pub use state::State;
 

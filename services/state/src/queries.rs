@@ -8,7 +8,7 @@ use chancery_domain::tokens::{Scope, Token};
 use chancery_log::{DeadLetter, Frontier, Position, partition, place};
 use serde_json::{Map, Value};
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
-use sqlx::{AnyConnection, AnyPool, Column, Row, ValueRef};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Column, Row, ValueRef};
 
 use crate::{State, StateError};
 
@@ -28,35 +28,65 @@ pub enum ResourceKind {
 }
 
 impl ResourceKind {
-    /// The columns of a row, as the members of its JSON object.
+    /// The columns of a row, as the members of its JSON object. `$visible` says which organizations' rows.
     const fn select(self) -> &'static str {
         match self {
             Self::Users => {
                 "SELECT id, username, email, display_name, organization, status, created_at, updated_at, last_login_at,
-                    (SELECT string_agg(role, ',' ORDER BY role) FROM user_roles WHERE user_id = users.id) AS roles
-                 FROM users WHERE id > $1 ORDER BY id LIMIT $2"
+                    (SELECT string_agg(CASE WHEN organization = '' THEN role ELSE organization || '/' || role END, ','
+                        ORDER BY organization, role) FROM user_roles WHERE user_id = users.id AND $visible) AS roles
+                 FROM users WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Groups => {
                 "SELECT id, name, display_name, organization, quota_allowance, status, created_at, updated_at,
                     (SELECT count(*) FROM group_members WHERE group_id = groups.id) AS members
-                 FROM groups WHERE id > $1 ORDER BY id LIMIT $2"
+                 FROM groups WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Templates => {
                 "SELECT id, name, display_name, description, organization, status, deprecation, active_version,
                     created_at, updated_at,
                     (SELECT count(*) FROM template_versions WHERE template_id = templates.id) AS versions
-                 FROM templates WHERE id > $1 ORDER BY id LIMIT $2"
+                 FROM templates WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Workspaces => {
                 "SELECT id, name, owner, owner_id, organization, template_id, template_name, status, dormant,
                     last_build, daily_cost, created_at, updated_at
-                 FROM workspaces WHERE id > $1 ORDER BY id LIMIT $2"
+                 FROM workspaces WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Sessions => {
                 "SELECT id, kind, status, user_id, user_name, ip, host, workspace_id, workspace_name, organization,
                     opened_at, closed_at, duration_ms, bytes_in, bytes_out
-                 FROM sessions WHERE id > $1 ORDER BY id LIMIT $2"
+                 FROM sessions WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
+        }
+    }
+}
+
+/// Whose rows a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within<'a> {
+    /// Every row.
+    All,
+    /// The rows of these organizations, and no others.
+    Only(&'a BTreeSet<String>),
+    /// Every row but those of these organizations.
+    AllBut(&'a BTreeSet<String>),
+}
+
+impl<'a> Within<'a> {
+    /// The condition on a row's organization, with the parameters from `$3` on.
+    fn condition(self) -> (String, Option<&'a BTreeSet<String>>) {
+        let parameters = |names: &BTreeSet<String>| {
+            let numbers: Vec<String> = (3..names.len() + 3).map(|number| format!("${number}")).collect();
+            numbers.join(", ")
+        };
+        match self {
+            Self::Only(names) if names.is_empty() => ("1 = 0".to_owned(), None),
+            Self::Only(names) => (format!("organization IN ({})", parameters(names)), Some(names)),
+            Self::AllBut(names) if !names.is_empty() => {
+                (format!("coalesce(organization, '') NOT IN ({})", parameters(names)), Some(names))
+            }
+            Self::All | Self::AllBut(_) => ("1 = 1".to_owned(), None),
         }
     }
 }
@@ -74,13 +104,19 @@ pub struct ConsumerStatus {
 
 impl State {
     /// Rows of one kind in the order of their ids, after the id `after`.
-    pub async fn list(&self, kind: ResourceKind, after: Option<&str>, limit: usize) -> Result<Vec<Value>, StateError> {
-        let rows = sqlx::query(kind.select())
+    pub async fn list(
+        &self,
+        kind: ResourceKind,
+        within: Within<'_>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Value>, StateError> {
+        let (condition, names) = within.condition();
+        let query = sqlx::query(AssertSqlSafe(kind.select().replace("$visible", &condition)))
             .bind(after.unwrap_or_default().to_owned())
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(object).collect()
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = names.into_iter().flatten().fold(query, |query, name| query.bind(name.clone()));
+        query.fetch_all(&self.pool).await?.iter().map(object).collect()
     }
 
     /// Parked events in the order of their positions, after `after`.

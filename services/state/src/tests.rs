@@ -194,7 +194,7 @@ async fn an_unreadable_event_is_parked_and_the_rest_is_folded() {
     for database in engines.databases("state") {
         let state = open(&log, &database).await;
         fold(&log, &state, &Frontier::single(3)).await.unwrap();
-        assert_eq!(state.list(ResourceKind::Users, None, 10).await.unwrap().len(), 2);
+        assert_eq!(state.list(ResourceKind::Users, Within::All, None, 10).await.unwrap().len(), 2);
         let parked = state.dead_letters(0, 10).await.unwrap();
         assert_eq!((parked.len(), parked[0].position, parked[0].event.as_str()), (1, 2, broken));
         assert!(parked[0].reason.contains("missing field"), "{}", parked[0].reason);
@@ -211,13 +211,57 @@ async fn lists_page_by_id_and_show_times_and_roles() {
     for database in engines.databases("state") {
         let state = open(&log, &database).await;
         fold(&log, &state, &Frontier::single(4)).await.unwrap();
-        let page = state.list(ResourceKind::Users, Some("1"), 2).await.unwrap();
+        let page = state.list(ResourceKind::Users, Within::All, Some("1"), 2).await.unwrap();
         assert_eq!(page.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["2", "3"]);
         assert_eq!(page[0]["roles"], json!(["member"]));
         assert_eq!(page[0]["created_at"], "2023-11-14T22:13:20.001000Z");
         for kind in [ResourceKind::Groups, ResourceKind::Templates, ResourceKind::Workspaces, ResourceKind::Sessions] {
-            assert!(state.list(kind, None, 10).await.unwrap().is_empty());
+            assert!(state.list(kind, Within::All, None, 10).await.unwrap().is_empty());
         }
+        state.close().await;
+    }
+}
+
+#[tokio::test]
+async fn lists_show_the_rows_of_some_organizations_and_page_among_them() {
+    let (directory, engines) = (TempDir::new().unwrap(), Engines::start());
+    let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
+    let organizations = [Some("a"), Some("b"), None, Some("a"), Some("b")];
+    let users = organizations.into_iter().enumerate().map(|(n, organization)| {
+        let mut event = event(n, (0, u8::try_from(n).unwrap(), 0, 2));
+        event.organization = organization.map(str::to_owned);
+        event
+    });
+    let roles = ["a", "b"].into_iter().enumerate().map(|(n, organization)| {
+        let mut event = event(n + 5, (10, 0, 0, 2));
+        event.data = json!({"role": "auditor", "organization": organization});
+        event
+    });
+    append(&log, users.chain(roles)).await;
+    let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+    for database in engines.databases("state") {
+        let state = open(&log, &database).await;
+        fold(&log, &state, &Frontier::single(7)).await.unwrap();
+        let ids = async |within: Within<'_>, after: Option<&str>, limit: usize| {
+            let rows = state.list(ResourceKind::Users, within, after, limit).await.unwrap();
+            rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        let (a, both, none) = (named(&["a"]), named(&["a", "b"]), named(&[]));
+        assert_eq!(ids(Within::All, None, 9).await, "0 1 2 3 4");
+        assert_eq!(ids(Within::Only(&a), None, 1).await, "0");
+        assert_eq!(ids(Within::Only(&a), Some("0"), 1).await, "3");
+        assert_eq!(ids(Within::Only(&both), Some("1"), 2).await, "3 4");
+        assert_eq!(ids(Within::Only(&none), None, 9).await, "");
+        assert_eq!(ids(Within::AllBut(&a), None, 9).await, "1 2 4");
+        assert_eq!(ids(Within::AllBut(&none), None, 9).await, "0 1 2 3 4");
+        let roles = async |within: Within<'_>| {
+            state.list(ResourceKind::Users, within, None, 1).await.unwrap()[0]["roles"].clone()
+        };
+        assert_eq!(roles(Within::All).await, json!(["member", "a/auditor", "b/auditor"]));
+        assert_eq!(roles(Within::Only(&a)).await, json!(["a/auditor"]));
+        let everyone = state.everyone(5).await.unwrap().unwrap();
+        assert_eq!((everyone.len(), everyone[0].roles.len()), (5, 3));
+        assert_eq!(state.everyone(4).await.unwrap(), None);
         state.close().await;
     }
 }

@@ -5,6 +5,7 @@
 //! SQLite to walk through all that the connection has.
 
 mod access;
+mod everyone;
 mod groups;
 #[cfg(test)]
 pub(crate) mod plans;
@@ -21,6 +22,7 @@ use sqlx::{Any, AssertSqlSafe};
 
 use crate::{State, StateError};
 
+pub use everyone::Person;
 pub use users::Named;
 
 /// Most ids in one statement.

@@ -1,0 +1,53 @@
+//! Everyone at once, for questions about who could do something.
+
+use std::collections::BTreeMap;
+
+use chancery_domain::events::directory::MappedRole;
+use sqlx::Row;
+
+use super::bound;
+use crate::{State, StateError};
+
+const ACTIVE: &str = "SELECT id, username FROM users WHERE status = 'active' ORDER BY id LIMIT $1";
+const ROLES: &str = "SELECT user_id, role, organization FROM user_roles WHERE own = 1 ORDER BY user_id";
+const MEMBERSHIPS: &str = "SELECT m.user_id, m.group_id FROM group_members m JOIN groups g ON g.id = m.group_id
+    WHERE m.own = 1 AND g.status <> 'deleted' ORDER BY m.user_id";
+
+/// An active user and what was given to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Person {
+    /// Its id.
+    pub id: String,
+    /// Login name.
+    pub username: String,
+    /// The roles it has.
+    pub roles: Vec<MappedRole>,
+    /// Ids of the groups it is a direct member of.
+    pub groups: Vec<String>,
+}
+
+impl State {
+    /// Every active user by id; none if there are more than `limit`.
+    pub async fn everyone(&self, limit: usize) -> Result<Option<Vec<Person>>, StateError> {
+        let mut people: BTreeMap<String, Person> = BTreeMap::new();
+        for row in self.rows(sqlx::query(ACTIVE).bind(bound(limit.saturating_add(1)))).await? {
+            let (id, username): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            people.insert(id.clone(), Person { id, username, ..Person::default() });
+        }
+        if people.len() > limit {
+            return Ok(None);
+        }
+        for row in self.rows(sqlx::query(ROLES)).await? {
+            if let Some(person) = people.get_mut(row.try_get::<&str, _>(0)?) {
+                let organization = Some(row.try_get::<String, _>(2)?).filter(|name| !name.is_empty());
+                person.roles.push(MappedRole { organization, role: row.try_get(1)? });
+            }
+        }
+        for row in self.rows(sqlx::query(MEMBERSHIPS)).await? {
+            if let Some(person) = people.get_mut(row.try_get::<&str, _>(0)?) {
+                person.groups.push(row.try_get(1)?);
+            }
+        }
+        Ok(Some(people.into_values().collect()))
+    }
+}
