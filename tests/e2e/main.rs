@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops where it cannot go on")]
 
 mod api;
+mod authorization;
 mod bad_input;
 mod big_sql;
 mod borders;
