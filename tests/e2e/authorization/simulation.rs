@@ -90,7 +90,7 @@ async fn what_a_policy_would_have_changed() {
     let nothing = simulate(&server, json!({"custom_roles": [{"name": "idle", "permissions": []}]})).await;
     assert_eq!((&nothing["newly_denied"], &nothing["changes"]), (&json!(0), &json!([])));
 
-    let broken = server.post(SIMULATE, &json!({"policies": ["permit (principal"]})).await;
+    let broken = server.post(SIMULATE, &json!({"policies": ["permit (principal; action, resource);"]})).await;
     assert_eq!(broken.expect(StatusCode::BAD_REQUEST)["line"], 1);
     assert_eq!(server.events("type:policy.published").await.len(), 0);
 }
