@@ -19,6 +19,7 @@ use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock
 use chancery_scim::schema::{Definitions, Registry};
 use chancery_state::{Decisions, Projector, State};
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -139,7 +140,9 @@ fn work(
     }
     if roles.contains(&Role::Projector) {
         let decisions = Decisions::new(log.clone(), state.clone());
-        working.push(tokio::spawn(delete_due_users(log.clone(), decisions, cancel.clone())));
+        // Decisions borrow across threads in a way that the compiler cannot see through: they stay on one.
+        let (log, cancel, runtime) = (log.clone(), cancel.clone(), Handle::current());
+        working.push(tokio::task::spawn_blocking(move || runtime.block_on(delete_due_users(log, decisions, cancel))));
     }
     Ok(working)
 }

@@ -80,7 +80,7 @@ impl CreateGroup {
             display_name: Some(name.clone()),
             name: name.clone(),
             quota_allowance: None,
-            scim_event: self.scim_event,
+            scim_event: self.scim_event.clone(),
         };
         let mut event = draft.event("group.created", resource.clone(), &payload);
         event.organization.clone_from(&self.organization);
@@ -90,7 +90,7 @@ impl CreateGroup {
         let members: BTreeMap<String, Member> =
             self.members.into_iter().map(|member| (member.id.clone(), member)).collect();
         for member in members.into_values() {
-            group.member(&mut draft, Step::Joins, member, Some(&created), None, mapped);
+            group.member(&mut draft, Step::Joins, member, Some(&created), self.scim_event.clone(), mapped);
         }
         Ok(draft.events)
     }

@@ -6,7 +6,7 @@ use crate::attributes::{self, Attributes, Summary};
 use crate::consequences;
 use crate::decision::{self, Context, Draft, Refusal};
 use crate::directory::{DirectoryUser, Membership, Possessions, UserStatus};
-use crate::event::{Event, Resource};
+use crate::event::{Change, Event, Resource};
 use crate::events::directory::{Deletion, MappedRole, Suspension};
 use crate::events::groups::{GroupMember, MemberKind, RoleGrant};
 use crate::events::identity::{Notice, UserCreated, UserSuspended, UserUpdated};
@@ -247,6 +247,9 @@ fn suspend(
     let mut event = draft.event("user.suspended", user.resource(), payload);
     event.organization.clone_from(&user.organization);
     event.reason = reason;
+    if user.status == UserStatus::Active {
+        event.changes.push(Change::new("active", true, false));
+    }
     let suspended = draft.push(event);
     consequences::take(draft, &suspended, policy, possessions, &user.username);
     suspended
@@ -256,6 +259,7 @@ fn reactivate(draft: &mut Draft, user: &DirectoryUser, scim_event: Option<String
     let mut event = draft.event("user.reactivated", user.resource(), &Notice { scim_event });
     event.organization.clone_from(&user.organization);
     event.reason = reason;
+    event.changes.push(Change::new("active", false, true));
     draft.push(event);
 }
 

@@ -120,7 +120,7 @@ impl Rules {
     ) -> (Decision, Visible) {
         let at = match (permission, principal) {
             // Of one's own.
-            (Permission::OwnTokensWrite, Principal::User(user)) => Resource::Token {
+            (Permission::OwnTokensWrite | Permission::TokensRead, Principal::User(user)) => Resource::Token {
                 id: String::new(),
                 owner: Some(user.id.clone()),
                 scopes: context.scopes.clone().unwrap_or_default(),

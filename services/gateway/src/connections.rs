@@ -21,6 +21,19 @@ use crate::middleware::Caller;
 use crate::scim::DryRun;
 use crate::tokens::{self, Order};
 
+/// What can be set of a connection.
+const SETTINGS: [&str; 9] = [
+    "adopt_unmanaged",
+    "deletion",
+    "dry_run",
+    "group_mappings",
+    "mappings",
+    "name",
+    "organizations",
+    "profile",
+    "suspension",
+];
+
 /// A connection as it is shown.
 #[derive(Debug, Serialize)]
 struct View {
@@ -69,7 +82,7 @@ pub(crate) async fn show(
 pub(crate) async fn create(
     gateway: web::Data<Gateway>,
     caller: web::ReqData<Caller>,
-    settings: web::Json<Connection>,
+    settings: web::Json<Value>,
 ) -> Result<HttpResponse, ApiError> {
     let settings = checked(&gateway, &caller, settings.into_inner())?;
     let id = uuid::Uuid::now_v7().to_string();
@@ -93,7 +106,7 @@ pub(crate) async fn update(
     gateway: web::Data<Gateway>,
     caller: web::ReqData<Caller>,
     id: web::Path<String>,
-    settings: web::Json<Connection>,
+    settings: web::Json<Value>,
 ) -> Result<HttpResponse, ApiError> {
     let settings = checked(&gateway, &caller, settings.into_inner())?;
     let remapped = gateway
@@ -246,7 +259,13 @@ async fn find(gateway: &Gateway, caller: &Caller, id: &str) -> Result<Connection
 }
 
 /// Settings that can work: the profile and the mappings are read, and organizations are those of the caller.
-fn checked(gateway: &Gateway, caller: &Caller, settings: Connection) -> Result<Connection, ApiError> {
+fn checked(gateway: &Gateway, caller: &Caller, settings: Value) -> Result<Connection, ApiError> {
+    let members = settings.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    if let Some(unknown) = members.iter().find(|name| !SETTINGS.contains(&name.as_str())) {
+        return Err(ApiError::bad_request(format!("`{unknown}` is no setting; there are {}", SETTINGS.join(", "))));
+    }
+    let settings: Connection =
+        serde_json::from_value(settings).map_err(|error| ApiError::bad_request(error.to_string()))?;
     if !caller.sees_all(&settings.organizations) {
         return Err(ApiError::Forbidden("a connection touches organizations that are not yours".to_owned()));
     }

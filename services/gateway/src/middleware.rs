@@ -129,6 +129,7 @@ async fn admit(
     let permission = match route.access {
         Access::Public => return Ok(anonymous),
         Access::Scim if scim::is_public(request.path()) => return Ok(anonymous),
+        Access::Scim if scim::is_me(request.path()) => Permission::TokensRead,
         Access::Scim => Permission::ScimPush,
         Access::Permission(permission) => permission,
     };

@@ -72,7 +72,7 @@ async fn one_connection_neither_sees_nor_changes_what_another_has_made() {
         assert!(!groups.contains("reach"), "{groups}");
     }
     let search = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": "id pr"});
-    assert!(!two.post("/.search", &search).await.text.contains(&user));
+    assert!(!two.post("/Users/.search", &search).await.text.contains(&user));
 }
 
 #[tokio::test]

@@ -97,8 +97,8 @@ async fn what_cannot_be_done_is_refused_with_its_kind() {
         (json!([{"path": "title", "value": "x"}]), "invalidSyntax"),
         (json!([]), "invalidSyntax"),
         (json!({"op": "add"}), "invalidSyntax"),
-        (json!([{"op": "replace", "path": "title["}]), "invalidPath"),
-        (json!([{"op": "replace", "path": "emails[type eq]", "value": "x"}]), "invalidPath"),
+        (json!([{"op": "replace", "path": "title.", "value": "x"}]), "invalidPath"),
+        (json!([{"op": "replace", "path": "emails[type eq]", "value": "x"}]), "invalidFilter"),
         (json!([{"op": "replace", "path": "nosuch", "value": "x"}]), "invalidPath"),
         (json!([{"op": "replace", "path": "name.nosuch", "value": "x"}]), "invalidPath"),
         (json!([{"op": "remove"}]), "noTarget"),
@@ -128,7 +128,7 @@ async fn paths_reach_nothing_but_what_the_schemas_name() {
         "name.__proto__.admin",
         "../../etc/passwd",
         "connection",
-        "schemas[0]",
+        "schemas.0",
     ] {
         let answer = idp.patch(&path, json!([{"op": "add", "path": name, "value": {"admin": true}}])).await;
         answer.refused(StatusCode::BAD_REQUEST, Some("invalidPath"));
@@ -211,7 +211,8 @@ async fn a_strict_profile_is_the_rfc_and_the_default_is_lenient() {
     }
     for (operation, scim_type) in [
         (json!({"op": "replace", "path": "emails[type eq \"work\"].value", "value": "x@example.com"}), "noTarget"),
-        (json!({"op": "Replace", "path": "active", "value": "False"}), "invalidValue"),
+        (json!({"op": "replace", "path": "active", "value": "False"}), "invalidValue"),
+        (json!({"op": "Replace", "path": "active", "value": false}), "invalidSyntax"),
         (json!({"op": "replace", "value": {"name.givenName": "X"}}), "invalidPath"),
     ] {
         let answer = lenient.patch(&paths[0], json!([operation])).await;

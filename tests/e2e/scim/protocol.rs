@@ -230,7 +230,7 @@ async fn me_is_the_user_of_the_token() {
     let (server, idp) = started().await;
     let id = idp.user("myself", json!({})).await;
     let owner = json!({"kind": "user", "id": id});
-    let made = server.post("/api/v1/tokens", &json!({"name": "mine", "scopes": ["scim"], "owner": owner})).await;
+    let made = server.post("/api/v1/tokens", &json!({"name": "mine", "scopes": ["read"], "owner": owner})).await;
     let person = Provider::with_token(&server, idp.connection.clone(), &made.expect(StatusCode::CREATED));
     let me = person.get("/Me").await;
     let permanent = format!("{}/Users/{id}", idp.base);

@@ -119,7 +119,7 @@ async fn types_that_the_rfc_does_not_suggest_and_values_of_any_script_are_kept()
 /// A text where a number stands, 1 for true: some clients send them, and some servers answered 500.
 #[tokio::test]
 async fn values_of_the_wrong_type_are_refused_with_their_path() {
-    let (_server, idp) = started().await;
+    let (_server, idp) = super::started_with(json!({"profile": {"preset": "strict"}})).await;
     for (attribute, value) in [
         ("userName", json!(7)),
         ("active", json!("maybe")),

@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pub(super) body: Option<String>,
     pub(super) location: Option<String>,
     pub(super) version: Option<u64>,
+    /// Whether the address is told although nothing was made.
+    pub(super) shows_location: bool,
 }
 
 impl Answer {
@@ -32,7 +34,7 @@ impl Answer {
             response.insert_header((ETAG, etag(version)));
         }
         if let Some(location) = &self.location
-            && self.status == StatusCode::CREATED
+            && (self.status == StatusCode::CREATED || self.shows_location)
         {
             response.insert_header((LOCATION, location.as_str()));
         }

@@ -2,7 +2,7 @@
 
 use chancery_scim::bulk::BulkLimits;
 use chancery_scim::discovery::{AuthenticationScheme, ServiceProviderConfig, resource_types, schemas};
-use chancery_scim::{ListResponse, ScimError, ScimEvent};
+use chancery_scim::{ListResponse, ScimError};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -49,14 +49,6 @@ pub(super) fn answer(gateway: &Gateway, base: &str, path: &[String], query: &str
 
 fn config(gateway: &Gateway) -> ServiceProviderConfig {
     let limits = bulk_limits(gateway);
-    let events = [
-        ScimEvent::CreateFull,
-        ScimEvent::PutFull,
-        ScimEvent::PatchFull,
-        ScimEvent::Delete,
-        ScimEvent::Activate,
-        ScimEvent::Deactivate,
-    ];
     ServiceProviderConfig {
         max_operations: limits.max_operations,
         max_payload_size: limits.max_payload_size,
@@ -66,6 +58,7 @@ fn config(gateway: &Gateway) -> ServiceProviderConfig {
         change_password: false,
         authentication_schemes: vec![AuthenticationScheme::bearer_token()],
         documentation_uri: None,
-        event_uris: events.map(|event| event.uri().to_owned()).to_vec(),
+        // No security event tokens are delivered: the URIs are on the events of the log.
+        event_uris: Vec::new(),
     }
 }

@@ -48,6 +48,11 @@ pub(crate) fn is_public(path: &str) -> bool {
         && ["ServiceProviderConfig", "ResourceTypes", "Schemas"].iter().any(|name| name.eq_ignore_ascii_case(endpoint))
 }
 
+/// Whether it is about the one who asks, a person with a token of their own.
+pub(crate) fn is_me(path: &str) -> bool {
+    path.trim_end_matches('/').eq_ignore_ascii_case("/scim/v2/Me")
+}
+
 /// Answers a request of an identity provider.
 pub(crate) async fn serve(
     gateway: web::Data<Gateway>,
@@ -124,13 +129,18 @@ async fn answer(
     if let Route::Discovery(path) = &route {
         return discovery::answer(&gateway, &base, path, request.query_string());
     }
+    if matches!(route, Route::Me) {
+        return show::me(gateway, caller, base, &query(request)?).await;
+    }
     let push = Push::begin(gateway, caller, base).await?;
     if let Route::Resources { endpoint } | Route::Search { endpoint } | Route::Resource { endpoint, .. } = &route {
         push.resource_type(endpoint)?;
     }
+    if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+        check_media_type(request)?;
+    }
     let preconditions = answer::Preconditions::of(request);
     match (route, request.method().clone()) {
-        (Route::Me, _) => show::me(&push, &query(request)?).await,
         (Route::Root, _) => list::answer(&push, None, query(request)?).await,
         (Route::RootSearch, _) => {
             list::answer(&push, None, ListQuery::from_search_request(body(&push, payload).await?)?).await
@@ -164,7 +174,7 @@ async fn answer(
             };
             change::perform(&push, Wish { resource_type, id, change, preconditions }, &asked).await
         }
-        (Route::Discovery(_), _) => Err(ScimError::not_found("nothing is served here").into()),
+        (Route::Discovery(_) | Route::Me, _) => Err(ScimError::not_found("nothing is served here").into()),
     }
 }
 
@@ -172,7 +182,18 @@ fn query(request: &HttpRequest) -> Result<ListQuery, ScimError> {
     ListQuery::from_parameters(url::form_urlencoded::parse(request.query_string().as_bytes()))
 }
 
-/// Reads a JSON body. Its media type is not insisted on: clients send several, or none.
+/// Refuses a body that is said to be something else than JSON. Some clients do not say.
+fn check_media_type(request: &HttpRequest) -> Result<(), ScimError> {
+    let given = request.headers().get(actix_web::http::header::CONTENT_TYPE);
+    let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    match essence {
+        "" | "application/scim+json" | "application/json" | "text/json" => Ok(()),
+        other => Err(ScimError::new(415, format!("a body is application/scim+json, not {other}"))),
+    }
+}
+
+/// Reads a JSON body.
 async fn body(push: &Push, mut payload: web::Payload) -> Result<Value, Failure> {
     let most = push.gateway.settings.max_scim_body_bytes;
     let mut bytes = bytes::BytesMut::new();

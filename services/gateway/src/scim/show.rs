@@ -1,8 +1,11 @@
 //! Resources as they are shown.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use chancery_domain::directory::Member;
-use chancery_domain::events::tokens::OwnerKind;
+use chancery_scim::schema::ENTERPRISE_SCHEMA;
 use chancery_scim::{Document, Identity, ListQuery, ResourceType, ScimError, View, render};
 use serde_json::{Map, Value, json};
 
@@ -12,6 +15,11 @@ use super::failure::Failure;
 use super::members::{PAGE, kind_name};
 use super::push::Push;
 use super::stored::{self, Stored};
+use crate::gateway::Gateway;
+use crate::middleware::Caller;
+
+/// Most groups that are shown of a user.
+const MOST_GROUPS: usize = 1000;
 
 /// `GET` of one resource.
 pub(super) async fn one(
@@ -31,12 +39,21 @@ pub(super) async fn one(
 }
 
 /// `GET /Me`: the user a token stands for (RFC 7644, 3.11). A connection is nobody.
-pub(super) async fn me(push: &Push, asked: &ListQuery) -> Result<Answer, Failure> {
-    let nobody = || ScimError::new(501, "the token of a connection stands for no user");
-    let owner = push.caller.token.as_ref().and_then(|token| token.owner.as_ref());
-    let owner = owner.filter(|owner| owner.kind == OwnerKind::User).ok_or_else(nobody)?;
+pub(super) async fn me(
+    gateway: Arc<Gateway>,
+    caller: Caller,
+    base: String,
+    asked: &ListQuery,
+) -> Result<Answer, Failure> {
+    let nobody = || ScimError::new(501, "the token stands for no user of an identity provider");
+    let id = caller.user_id().ok_or_else(nobody)?.to_owned();
+    let user = gateway.state.user(&id).await?.ok_or_else(nobody)?;
+    let connection = gateway.state.connection(&user.connection.ok_or_else(nobody)?).await?.ok_or_else(nobody)?;
+    let push = Push::of(gateway, caller, connection, base)?;
     let resource_type = push.gateway.scim.resource_type("User").ok_or_else(nobody)?;
-    one(push, resource_type, &owner.id, asked, &Preconditions::default()).await
+    let mut answer = one(&push, resource_type, &id, asked, &Preconditions::default()).await?;
+    answer.shows_location = true;
+    Ok(answer)
 }
 
 /// A resource with its address and version.
@@ -48,7 +65,7 @@ pub(super) async fn resource(
 ) -> Result<Answer, Failure> {
     let body = text(push, resource_type, stored, &asked.projection.view(resource_type)).await?;
     let location = Some(push.location(resource_type, stored.id()));
-    Ok(Answer { status: StatusCode::OK, body: Some(body), location, version: Some(stored.version()) })
+    Ok(Answer { body: Some(body), location, version: Some(stored.version()), ..Answer::default() })
 }
 
 /// A resource as JSON text. Members of a group are rendered page by page.
@@ -119,22 +136,51 @@ pub(super) async fn document(
         version: etag(stored.version()),
     };
     let mut document = render(resource_type, identity, stored.attributes().clone());
-    if let (Stored::User(user), true) = (stored, with_groups) {
-        let memberships = push.gateway.state.memberships(&user.id).await?;
-        let own = memberships.iter().filter(|membership| membership.connection.as_deref() == Some(push.id()));
-        let groups: Vec<Value> = own
-            .map(|group| {
-                json!({
-                    "value": group.group_id, "$ref": format!("{}/Groups/{}", push.base, group.group_id),
-                    "display": group.name, "type": "direct",
-                })
-            })
-            .collect();
-        if !groups.is_empty() {
-            document.insert("groups".to_owned(), groups.into());
+    if let Stored::User(user) = stored {
+        refer_to_manager(push, &mut document);
+        if with_groups {
+            let groups = groups_of(push, &user.id).await?;
+            if !groups.is_empty() {
+                document.insert("groups".to_owned(), groups.into());
+            }
         }
     }
     Ok(document)
+}
+
+/// A manager is shown with an address.
+fn refer_to_manager(push: &Push, document: &mut Document) {
+    let extension = document.get_mut(ENTERPRISE_SCHEMA).and_then(Value::as_object_mut);
+    let Some(manager) = extension.and_then(|extension| extension.get_mut("manager")?.as_object_mut()) else { return };
+    if let Some(id) = manager.get("value").and_then(Value::as_str)
+        && !manager.contains_key("$ref")
+    {
+        let address = format!("{}/Users/{id}", push.base);
+        manager.insert("$ref".to_owned(), address.into());
+    }
+}
+
+/// The groups of a user: those it is a member of, and those that these are members of.
+async fn groups_of(push: &Push, user: &str) -> Result<Vec<Value>, Failure> {
+    let mut shown = Vec::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let (mut level, mut kind) = (vec![user.to_owned()], "direct");
+    while !level.is_empty() && seen.len() < MOST_GROUPS {
+        let mut above = Vec::new();
+        for member in &level {
+            for group in push.gateway.state.memberships(member).await? {
+                if group.connection.as_deref() == Some(push.id()) && seen.insert(group.group_id.clone()) {
+                    shown.push(json!({
+                        "value": group.group_id, "$ref": format!("{}/Groups/{}", push.base, group.group_id),
+                        "display": group.name, "type": kind,
+                    }));
+                    above.push(group.group_id);
+                }
+            }
+        }
+        (level, kind) = (above, "indirect");
+    }
+    Ok(shown)
 }
 
 /// Whether a group has so many members that a PATCH is answered without it.
@@ -159,5 +205,5 @@ pub(super) fn as_sent(push: &Push, resource_type: &ResourceType, id: &str, chang
         json!({ "resourceType": resource_type.name(), "created": now, "lastModified": now, "location": location, "version": etag(0) }),
     );
     let body = Some(Value::Object(document).to_string());
-    Ok(Answer { status: StatusCode::CREATED, body, location: Some(location), version: Some(0) })
+    Ok(Answer { status: StatusCode::CREATED, body, location: Some(location), version: Some(0), ..Answer::default() })
 }

@@ -3,6 +3,7 @@
 use chancery_domain::Event;
 use chancery_domain::attributes::{self, Attributes};
 use chancery_domain::directory::{DirectoryUser, Possessions, UserStatus};
+use chancery_domain::roles::{MappedUser, remap};
 use chancery_domain::users::{CreateUser, DeleteUser, UpdateUser};
 use chancery_scim::{PatchRequest, Purpose, ScimError, ScimEvent, accept, patch};
 use serde_json::Value;
@@ -99,7 +100,7 @@ fn suspended_from_the_start(
     let mut events = suspend.decide(&user, &Possessions::default(), push.context())?;
     for event in &mut events {
         event.causation = created.first().map(|created| created.id.clone());
-        name_activity(event);
+        name_activity(event, ScimEvent::Deactivate);
     }
     Ok(events)
 }
@@ -139,7 +140,7 @@ async fn update(push: &Push, user: &DirectoryUser, document: Attributes, pushed:
         scim_event: Some(pushed.uri().to_owned()),
     };
     let mut events = command.decide(user, &namesakes, &possessions, push.context())?;
-    events.iter_mut().for_each(name_activity);
+    events.iter_mut().for_each(|event| name_activity(event, ScimEvent::Deactivate));
     Ok(Plan { keys, events, id: user.id.clone() })
 }
 
@@ -154,14 +155,20 @@ async fn delete(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
     };
     let groups = memberships.iter().map(|membership| super::groups::group_key(&membership.group_id));
     let keys = std::iter::once(user_key(&user.id)).chain(groups).collect();
-    let events = command.decide(&user, &memberships, &possessions, push.context())?;
+    let mut events = command.decide(&user, &memberships, &possessions, push.context())?;
+    events.iter_mut().for_each(|event| name_activity(event, ScimEvent::Delete));
+    // With its groups go the roles that came with them.
+    for mapped in state.mapped_users(push.id(), std::slice::from_ref(&user.id)).await? {
+        let mapped = MappedUser { groups: Vec::new(), ..mapped };
+        events.extend(remap(&mapped, &push.connection.settings.group_mappings, push.context()));
+    }
     Ok(Plan { keys, events, id: user.id })
 }
 
 /// Losing and regaining access have event URIs of their own.
-fn name_activity(event: &mut Event) {
+fn name_activity(event: &mut Event, suspended: ScimEvent) {
     let pushed = match event.event_type.as_str() {
-        "user.suspended" => ScimEvent::Deactivate,
+        "user.suspended" => suspended,
         "user.reactivated" => ScimEvent::Activate,
         _ => return,
     };

@@ -107,6 +107,9 @@ impl BulkRequest {
         let Some(Value::Array(operations)) = operations else {
             return Err(ScimError::syntax("`Operations` must be a list"));
         };
+        if operations.is_empty() {
+            return Err(ScimError::syntax("`Operations` is empty"));
+        }
         if operations.len() > limits.max_operations {
             return Err(limits.exceeded(&format!("a request of {} operations", operations.len())));
         }
