@@ -91,10 +91,11 @@ fn write_object(
         _ => Map::new(),
     };
     merge(reader, &mut inner, attribute, kind, value)?;
-    match inner.is_empty() {
-        true => object.remove(&attribute.name),
-        false => object.insert(attribute.name.clone(), Value::Object(inner)),
-    };
+    if inner.is_empty() {
+        object.remove(&attribute.name);
+    } else {
+        object.insert(attribute.name.clone(), Value::Object(inner));
+    }
     Ok(())
 }
 
