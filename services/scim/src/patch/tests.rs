@@ -31,7 +31,13 @@ fn user() -> Value {
     })
 }
 
-fn patched(resource_type: &str, current: &Value, operations: Value, preset: Preset) -> Result<Patched, ScimError> {
+fn patched(
+    resource_type: &str,
+    current: &Value,
+    operations: impl Into<Value>,
+    preset: Preset,
+) -> Result<Patched, ScimError> {
+    let operations = operations.into();
     let registry = registry();
     let profile = Profile::of(preset);
     let request = PatchRequest::parse(json!({"schemas": [PATCH_SCHEMA], "Operations": operations}), &profile)?;
@@ -73,7 +79,8 @@ fn added(values: &[&str]) -> MemberEdit {
     MemberEdit::Add(values.iter().map(|value| Member::new(*value)).collect())
 }
 
-fn one(op: &str, path: &str, value: Value) -> Value {
+fn one(op: &str, path: &str, value: impl Into<Value>) -> Value {
+    let value = value.into();
     if value.is_null() { json!([{"op": op, "path": path}]) } else { json!([{"op": op, "path": path, "value": value}]) }
 }
 

@@ -13,7 +13,8 @@ fn patched(resource_type: &str, current: &Value, body: Value, preset: Preset) ->
     apply(registry.resource_type(resource_type).unwrap(), current.as_object().unwrap(), request, &profile)
 }
 
-fn body(operations: Value) -> Value {
+fn body(operations: impl Into<Value>) -> Value {
+    let operations = operations.into();
     json!({"schemas": [PATCH_SCHEMA], "Operations": operations})
 }
 
