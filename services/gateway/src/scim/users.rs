@@ -151,7 +151,9 @@ async fn update(
         scim_event: Some(pushed.uri().to_owned()),
     };
     let mut events = command.decide(user, &namesakes, &possessions, push.context())?;
-    events.iter_mut().for_each(|event| name_activity(event, ScimEvent::Deactivate));
+    for event in &mut events {
+        name_activity(event, ScimEvent::Deactivate);
+    }
     Ok(Plan { keys, events, id: user.id.clone() })
 }
 
@@ -167,7 +169,9 @@ async fn delete(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> {
     let groups = memberships.iter().map(|membership| super::groups::group_key(&membership.group_id));
     let keys = std::iter::once(user_key(&user.id)).chain(groups).collect();
     let mut events = command.decide(&user, &memberships, &possessions, push.context())?;
-    events.iter_mut().for_each(|event| name_activity(event, ScimEvent::Delete));
+    for event in &mut events {
+        name_activity(event, ScimEvent::Delete);
+    }
     // With its groups go the roles that came with them.
     for mapped in state.mapped_users(push.id(), std::slice::from_ref(&user.id)).await? {
         let mapped = MappedUser { groups: Vec::new(), ..mapped };
