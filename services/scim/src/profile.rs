@@ -45,7 +45,6 @@ macro_rules! switches {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// What a client may do, resolved.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
         pub struct Profile {
             /// The preset the switches started from.
             pub preset: Preset,

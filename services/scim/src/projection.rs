@@ -25,11 +25,7 @@ impl Projection {
 
     /// The same from query parameters: names divided by commas.
     pub fn from_parameters(attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, ScimError> {
-        let names = |list: Option<&str>| -> Vec<String> {
-            let names = list.unwrap_or_default().split(',').map(str::trim);
-            names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
-        };
-        Self::new(names(attributes), names(excluded))
+        Self::new(names(attributes.unwrap_or_default()), names(excluded.unwrap_or_default()))
     }
 
     /// Whether the client asks for certain attributes: a PATCH then answers with the resource
@@ -44,6 +40,11 @@ impl Projection {
         let (asked, excluded) = (choices(&self.attributes), choices(&self.excluded));
         View { resource_type, asked: self.is_explicit().then_some(asked), excluded }
     }
+}
+
+/// Names divided by commas.
+pub(crate) fn names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// A projection resolved with a resource type.
@@ -130,14 +131,13 @@ impl View<'_> {
         };
         let parts = |choices: &'_ [Choice<'_>]| choices.iter().any(is_whole);
         match (attribute.returned, &self.asked) {
-            (Returned::Never, _) => Shown::Nothing,
+            (Returned::Never, _) | (Returned::Request, None) => Shown::Nothing,
             (Returned::Always, _) => Shown::Everything,
             (_, Some(asked)) if parts(asked) => Shown::Everything,
             (_, Some(asked)) => {
                 let subs = subs_of(asked, extension, attribute);
                 if subs.is_empty() { Shown::Nothing } else { Shown::Only(subs) }
             }
-            (Returned::Request, None) => Shown::Nothing,
             (Returned::Default, None) if parts(&self.excluded) => Shown::Nothing,
             (Returned::Default, None) => {
                 let subs = subs_of(&self.excluded, extension, attribute);
@@ -156,15 +156,12 @@ impl View<'_> {
         }
         let keeps = |name: &str| {
             let Some(sub) = attribute.sub(name) else { return false };
-            match (sub.returned, &shown) {
-                (Returned::Never, _) => false,
-                (Returned::Always, _) => true,
-                (Returned::Request, Shown::Only(subs)) => subs.contains(&name),
-                (Returned::Request, _) => false,
-                (Returned::Default, Shown::Only(subs)) => subs.contains(&name),
-                (Returned::Default, Shown::Without(subs)) => !subs.contains(&name),
-                (Returned::Default, _) => true,
-            }
+            let is_shown = match &shown {
+                Shown::Only(subs) => subs.contains(&name),
+                Shown::Without(subs) => !subs.contains(&name) && sub.returned != Returned::Request,
+                Shown::Nothing | Shown::Everything => sub.returned != Returned::Request,
+            };
+            sub.returned != Returned::Never && (is_shown || sub.returned == Returned::Always)
         };
         let cut = match value {
             Value::Array(items) => {

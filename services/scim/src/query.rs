@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{ScimError, ScimType};
-use crate::projection::Projection;
+use crate::projection::{Projection, names};
 
 /// URN of the message of a list.
 pub const LIST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
@@ -162,10 +162,6 @@ fn whole(text: &str) -> Option<usize> {
         return None;
     }
     if text.starts_with('-') { Some(0) } else { Some(digits.parse().unwrap_or(usize::MAX)) }
-}
-
-fn names(list: &str) -> Vec<String> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// A list of names; some clients write it as one text.

@@ -8,7 +8,7 @@ use crate::document::{Document, primary_of};
 use crate::error::ScimError;
 use crate::filter::{folded, instant, is_empty, numbers};
 use crate::profile::Profile;
-use crate::schema::{Attribute, AttributeType, Place, ResourceType};
+use crate::schema::{Attribute, AttributeType, Place, Registry, ResourceType};
 
 /// How documents of one resource type are ordered.
 #[derive(Debug, Clone)]
@@ -88,6 +88,22 @@ impl<'r> Sorter<'r> {
         Ok(Self { place: Place { sub, ..place }, leaf, descending })
     }
 
+    /// The same in a query over all resource types: none where only others have the attribute, so that all
+    /// documents of this one are [`SortKey::Missing`].
+    pub fn among(
+        registry: &Registry,
+        resource_type: &'r ResourceType,
+        sort_by: &str,
+        descending: bool,
+        profile: &Profile,
+    ) -> Result<Option<Self>, ScimError> {
+        let has = |other: &ResourceType| other.place(sort_by, profile.unprefixed_extensions).is_some();
+        if !has(resource_type) && registry.resource_types().iter().any(has) {
+            return Ok(None);
+        }
+        Self::new(resource_type, sort_by, descending, profile).map(Some)
+    }
+
     /// The path documents are ordered by, in its canonical spelling.
     pub fn path(&self) -> String {
         self.place.path()
@@ -147,7 +163,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Registry;
     use crate::schema::ENTERPRISE_SCHEMA;
 
     fn sorted(sort_by: &str, descending: bool, documents: &[Value]) -> Vec<usize> {
@@ -190,6 +205,15 @@ mod tests {
         assert_eq!(sorted("meta.created", false, &documents), [0, 1]);
         let documents = ["2", "1"].map(|number| json!({(ENTERPRISE_SCHEMA): {"employeeNumber": number}}));
         assert_eq!(sorted(&format!("{ENTERPRISE_SCHEMA}:employeeNumber"), false, &documents), [1, 0]);
+    }
+
+    #[test]
+    fn in_a_root_query_other_types_can_have_the_attribute() {
+        let registry = Registry::standard().unwrap();
+        let group = registry.resource_type("Group").unwrap();
+        let among = |sort_by| Sorter::among(&registry, group, sort_by, false, &Profile::default());
+        assert!(among("userName").unwrap().is_none() && among("displayName").unwrap().is_some());
+        assert!(among("nonsense").is_err());
     }
 
     #[test]

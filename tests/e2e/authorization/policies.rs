@@ -50,7 +50,11 @@ async fn a_broken_policy_is_refused_with_its_place() {
     let server = Server::start().await;
     let unknown = "permit (principal, action == Action::\"users:read\", resource);\n\
                    forbid (principal, action == Action::\"users:fly\", resource);";
-    for (text, line) in [(unknown, 2), ("permit (principal; action, resource);", 1), ("\n\npermit (principal is Person, action, resource);", 3)] {
+    for (text, line) in [
+        (unknown, 2),
+        ("permit (principal; action, resource);", 1),
+        ("\n\npermit (principal is Person, action, resource);", 3),
+    ] {
         let refused = publish(&server, text).await.expect(StatusCode::BAD_REQUEST);
         assert_eq!(refused["line"], line, "{refused}");
         assert!(refused["column"].is_u64() && refused["findings"][0]["message"].is_string(), "{refused}");

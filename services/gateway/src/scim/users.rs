@@ -5,6 +5,7 @@ use chancery_domain::attributes::{self, Attributes};
 use chancery_domain::directory::{DirectoryUser, Possessions, UserStatus};
 use chancery_domain::roles::{MappedUser, remap};
 use chancery_domain::users::{CreateUser, DeleteUser, UpdateUser};
+use chancery_scim::schema::ENTERPRISE_SCHEMA;
 use chancery_scim::{PatchRequest, Purpose, ScimError, ScimEvent, accept, patch};
 use serde_json::Value;
 
@@ -20,7 +21,9 @@ pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> 
             let user = find(push, wish).await?;
             let purpose = Purpose::Replace { current: &user.attributes };
             let accepted = accept(wish.resource_type, body.clone(), &push.profile, purpose)?;
-            let document = push.mapped(wish.resource_type, accepted.document)?;
+            let mut document = push.mapped(wish.resource_type, accepted.document)?;
+            // Not to speak of access neither gives nor takes it.
+            document.entry("active").or_insert(Value::Bool(user.status == UserStatus::Active));
             update(push, &user, document, ScimEvent::PutFull).await
         }
         Change::Patch(body) => {
@@ -48,8 +51,11 @@ async fn find(push: &Push, wish: &Wish<'_>) -> Result<DirectoryUser, Failure> {
 async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Failure> {
     let state = &push.gateway.state;
     let accepted = accept(wish.resource_type, body.clone(), &push.profile, Purpose::Create)?;
-    let attributes = with_active(push.mapped(wish.resource_type, accepted.document)?);
+    let mut attributes = push.mapped(wish.resource_type, accepted.document)?;
+    // Who is not said to be inactive is active.
+    attributes.entry("active").or_insert(Value::Bool(true));
     let name = attributes.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    forget_own_address(&mut attributes);
     let namesakes = state.users_by_name(&name).await?;
     if let Some(namesake) = namesakes.iter().find(|user| can_be_taken_over(push, user)) {
         let plan = update(push, namesake, attributes, ScimEvent::CreateFull).await?;
@@ -120,9 +126,14 @@ fn can_be_taken_over(push: &Push, user: &DirectoryUser) -> bool {
     }
 }
 
-async fn update(push: &Push, user: &DirectoryUser, document: Attributes, pushed: ScimEvent) -> Result<Plan, Failure> {
+async fn update(
+    push: &Push,
+    user: &DirectoryUser,
+    mut attributes: Attributes,
+    pushed: ScimEvent,
+) -> Result<Plan, Failure> {
     let state = &push.gateway.state;
-    let attributes = with_active(document);
+    forget_own_address(&mut attributes);
     let name = attributes.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut keys = vec![user_key(&user.id)];
     let renamed = attributes::key(&name) != attributes::key(&user.username);
@@ -177,10 +188,15 @@ fn name_activity(event: &mut Event, suspended: ScimEvent) {
     }
 }
 
-/// Who is not said to be inactive is active.
-fn with_active(mut attributes: Attributes) -> Attributes {
-    attributes.entry("active").or_insert(Value::Bool(true));
-    attributes
+/// The address of a manager follows from its id, where it is that of a user here.
+fn forget_own_address(attributes: &mut Attributes) {
+    let extension = attributes.get_mut(ENTERPRISE_SCHEMA).and_then(Value::as_object_mut);
+    let Some(manager) = extension.and_then(|extension| extension.get_mut("manager")?.as_object_mut()) else { return };
+    let own = manager.get("value").and_then(Value::as_str).map(|id| format!("/Users/{id}"));
+    let address = manager.get("$ref").and_then(Value::as_str);
+    if own.zip(address).is_some_and(|(own, address)| address.ends_with(&own)) {
+        manager.remove("$ref");
+    }
 }
 
 pub(super) fn user_key(id: &str) -> String {

@@ -48,7 +48,7 @@ pub struct BulkTarget<'r> {
 
 impl BulkRequest {
     /// Plans the operations. `allocate` gives each new resource its id.
-    pub fn plan<'r>(self, registry: &'r Registry, mut allocate: impl FnMut(&ResourceType) -> String) -> Plan<'r> {
+    pub fn plan(self, registry: &Registry, mut allocate: impl FnMut(&ResourceType) -> String) -> Plan<'_> {
         let mut made = HashMap::new();
         let mut ids: Vec<Option<String>> = Vec::with_capacity(self.operations.len());
         for (position, operation) in self.operations.iter().enumerate() {

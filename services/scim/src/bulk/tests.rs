@@ -5,7 +5,8 @@ use crate::{Profile, Registry, ScimError, ScimType};
 
 const LIMITS: BulkLimits = BulkLimits { max_operations: 5, max_payload_size: 1000 };
 
-fn parse(operations: Value) -> Result<BulkRequest, ScimError> {
+fn parse(operations: impl Into<Value>) -> Result<BulkRequest, ScimError> {
+    let operations = operations.into();
     BulkRequest::parse(
         json!({"schemas": [BULK_REQUEST_SCHEMA], "Operations": operations}),
         &LIMITS,
@@ -25,7 +26,8 @@ fn planned(operations: Value) -> Vec<(usize, String, Value)> {
     plan.steps.iter().map(|step| (step.position, id(step), step.data.clone())).collect()
 }
 
-fn post(endpoint: &str, bulk_id: &str, data: Value) -> Value {
+fn post(endpoint: &str, bulk_id: &str, data: impl Into<Value>) -> Value {
+    let data = data.into();
     json!({"method": "POST", "path": endpoint, "bulkId": bulk_id, "data": data})
 }
 

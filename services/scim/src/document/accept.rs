@@ -65,8 +65,8 @@ impl<'a> Acceptance<'a> {
             return self.extension(extension, value);
         }
         if self.reader.profile.unprefixed_extensions {
-            let extensions = self.resource_type.extensions().iter();
-            let found = extensions.filter_map(|extension| Some((extension, extension.schema.attribute(name)?))).next();
+            let mut extensions = self.resource_type.extensions().iter();
+            let found = extensions.find_map(|extension| Some((extension, extension.schema.attribute(name)?)));
             if let Some((extension, attribute)) = found {
                 return self.extension_attribute(&extension.schema, attribute, value);
             }

@@ -141,10 +141,10 @@ impl<'a> Reader<'a> {
 
 /// Refuses lists that are too long.
 pub(crate) fn check_length(attribute: &Attribute, length: usize) -> Result<(), ScimError> {
-    match length > MAX_ELEMENTS {
-        true => Err(ScimError::too_large(format!("`{}` has at most {MAX_ELEMENTS} values", attribute.name))),
-        false => Ok(()),
+    if length > MAX_ELEMENTS {
+        return Err(ScimError::too_large(format!("`{}` has at most {MAX_ELEMENTS} values", attribute.name)));
     }
+    Ok(())
 }
 
 /// A required sub-attribute that clients set and that is not there.

@@ -8,6 +8,8 @@ mod display;
 mod evaluate;
 mod mentions;
 mod parse;
+#[cfg(test)]
+mod properties;
 mod query;
 #[cfg(test)]
 mod tests;

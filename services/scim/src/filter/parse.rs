@@ -199,9 +199,10 @@ impl<'a> Parser<'a> {
         let rest = &self.text[start..];
         let length = rest.find(|c: char| c.is_whitespace() || "()[]\"".contains(c)).unwrap_or(rest.len());
         let path = &rest[..length];
-        let well_formed = match path.contains(':') {
-            true => path.bytes().all(|byte| byte.is_ascii_graphic()),
-            false => path.split('.').all(is_name) && path.split('.').count() <= 2,
+        let well_formed = if path.contains(':') {
+            path.bytes().all(|byte| byte.is_ascii_graphic())
+        } else {
+            path.split('.').all(is_name) && path.split('.').count() <= 2
         };
         if !well_formed {
             return Err(self.error("expected the name of an attribute"));

@@ -33,7 +33,7 @@ pub(super) fn write(
             elements.len() - 1
         })
     } else {
-        edit.change(reader, &mut elements, &chosen, value)?;
+        edit.change(reader, &mut elements, &chosen, value.as_ref())?;
         chosen.into_iter().find(|position| primary_of(&elements[*position]))
     };
     if kind != OperationKind::Remove
@@ -78,14 +78,14 @@ impl Edit<'_> {
         reader: &mut Reader,
         elements: &mut [Value],
         chosen: &[usize],
-        value: Option<Value>,
+        value: Option<&Value>,
     ) -> Result<(), ScimError> {
         for position in chosen {
             let element = &mut elements[*position];
             match (self.sub, self.kind) {
-                (Some(sub), kind) => self.change_sub(reader, element, sub, kind, value.clone())?,
+                (Some(sub), kind) => self.change_sub(reader, element, sub, kind, value.cloned())?,
                 (None, OperationKind::Remove) => *element = Value::Null,
-                (None, _) => match given(value.clone()) {
+                (None, _) => match given(value.cloned()) {
                     Some(value) => self.change_element(reader, element, value)?,
                     None => *element = Value::Null,
                 },

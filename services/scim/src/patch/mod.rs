@@ -8,6 +8,8 @@ mod apply;
 mod elements;
 mod members;
 mod pathless;
+#[cfg(test)]
+mod properties;
 mod request;
 mod target;
 #[cfg(test)]

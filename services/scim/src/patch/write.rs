@@ -91,10 +91,11 @@ fn write_object(
         _ => Map::new(),
     };
     merge(reader, &mut inner, attribute, kind, value)?;
-    match inner.is_empty() {
-        true => object.remove(&attribute.name),
-        false => object.insert(attribute.name.clone(), Value::Object(inner)),
-    };
+    if inner.is_empty() {
+        object.remove(&attribute.name);
+    } else {
+        object.insert(attribute.name.clone(), Value::Object(inner));
+    }
     Ok(())
 }
 
@@ -154,6 +155,7 @@ fn write_plain(
     let new = reader.elements(attribute, items)?;
     let list = match (kind, object.remove(&attribute.name)) {
         (OperationKind::Add, Some(Value::Array(old))) => appended(old, new),
+        (OperationKind::Add, _) => appended(Vec::new(), new),
         _ => new,
     };
     check_length(attribute, list.len())?;
@@ -164,12 +166,13 @@ fn write_plain(
 }
 
 /// The list with those elements that it does not have yet.
-fn appended(mut list: Vec<Value>, new: Vec<Value>) -> Vec<Value> {
-    let known: HashSet<&Value> = list.iter().collect();
-    let new: Vec<Value> = new.into_iter().filter(|element| !known.contains(element)).collect();
-    if new.iter().any(primary_of) {
+fn appended(mut list: Vec<Value>, mut new: Vec<Value>) -> Vec<Value> {
+    if new.iter().any(|element| primary_of(element) && !list.contains(element)) {
         list.iter_mut().for_each(clear_primary);
     }
+    let known: HashSet<&Value> = list.iter().collect();
+    let mut seen = HashSet::new();
+    new.retain(|element| !known.contains(element) && seen.insert(element.clone()));
     list.extend(new);
     list
 }

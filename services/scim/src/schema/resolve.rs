@@ -88,19 +88,19 @@ impl ResourceType {
         let base = after_urn(path, &self.base.id)
             .filter(|_| extension.is_none_or(|(extension, _)| extension.schema.id.len() < self.base.id.len()));
         match (base, extension) {
-            (Some(rest), _) => in_attributes(rest?, None, |name| self.attribute(name)).map(Located::Attribute),
-            (None, Some((extension, None))) => Some(Located::Extension(&extension.schema)),
-            (None, Some((extension, Some(rest)))) => in_extension(rest, extension).map(Located::Attribute),
+            (Some(rest), _) => in_attributes(rest, None, |name| self.attribute(name)).map(Located::Attribute),
+            (None, Some((extension, ""))) => Some(Located::Extension(&extension.schema)),
+            (None, Some((extension, rest))) => in_extension(rest, extension).map(Located::Attribute),
             (None, None) => None,
         }
     }
 }
 
-/// What follows the URN in the path: `Some(None)` where nothing does, `None` where the path is another's.
-fn after_urn<'p>(path: &'p str, urn: &str) -> Option<Option<&'p str>> {
+/// What follows the URN in the path; empty where the path is the URN alone, none where it is another's.
+fn after_urn<'p>(path: &'p str, urn: &str) -> Option<&'p str> {
     let start = path.get(..urn.len()).filter(|start| start.eq_ignore_ascii_case(urn))?;
     let rest = &path[start.len()..];
-    if rest.is_empty() { Some(None) } else { rest.strip_prefix(':').map(Some) }
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':').filter(|rest| !rest.is_empty()) }
 }
 
 fn in_extension<'r>(path: &str, extension: &'r Extension) -> Option<Place<'r>> {
