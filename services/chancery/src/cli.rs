@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::commands::policies::PoliciesCommand;
 use crate::terminal::Output;
 
 /// Audit and governance for remote-development platforms.
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Create, list and revoke API tokens.
     #[command(subcommand)]
     Tokens(TokensCommand),
+    /// Publish, withdraw and try out policies, and ask who may do what.
+    #[command(subcommand)]
+    Policies(PoliciesCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),
@@ -319,10 +323,10 @@ pub(crate) enum StateCommand {
         #[arg(long)]
         data_directory: Option<String>,
     },
-    /// List users, groups, templates, workspaces or sessions.
+    /// List users, groups, organizations, roles, templates, workspaces or sessions.
     #[command(after_help = "Example:\n  chancery state list workspaces --output csv")]
     List {
-        /// users, groups, templates, workspaces, sessions, consumers or dead-letters.
+        /// users, groups, organizations, roles, templates, workspaces, sessions, consumers or dead-letters.
         kind: String,
         /// How to print.
         #[arg(long)]

@@ -5,6 +5,7 @@ mod config;
 mod generate;
 mod import;
 mod migrate;
+pub(crate) mod policies;
 mod sign_ins;
 mod state;
 mod tokens;
@@ -34,6 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Import(import) => import::run(import, &client(&arguments)?).await,
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
+        Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,
     }

@@ -51,7 +51,17 @@ async fn rebuild(configuration: &Configuration) -> Result<(), Failure> {
 }
 
 async fn list(kind: &str, output: Option<Output>, client: &Client) -> Result<(), Failure> {
-    let kinds = ["users", "groups", "templates", "workspaces", "sessions", "consumers", "dead-letters"];
+    let kinds = [
+        "users",
+        "groups",
+        "organizations",
+        "roles",
+        "templates",
+        "workspaces",
+        "sessions",
+        "consumers",
+        "dead-letters",
+    ];
     if !kinds.contains(&kind) {
         return Err(Failure::usage(format!("`{kind}` cannot be listed; there are {}", kinds.join(", "))));
     }
