@@ -105,11 +105,12 @@ mod tests {
             attributes(json!({"name": {"givenName": "A", "familyName": "B"}, "title": "x", "urn:e:User": {"d": 1}}));
         let new =
             attributes(json!({"name": {"givenName": "C", "familyName": "B"}, "urn:e:User": {"d": 2}, "nick": null}));
-        let changes = changes(&old, &new);
+        let mut changes = changes(&old, &new);
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
         let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
-        assert_eq!(paths, ["title", "name.givenName", "nick", "urn:e:User:d"]);
-        assert_eq!((&changes[0].old, &changes[0].new), (&Some(json!("x")), &None));
-        assert_eq!((&changes[2].old, &changes[2].new), (&None, &Some(Value::Null)));
+        assert_eq!(paths, ["name.givenName", "nick", "title", "urn:e:User:d"]);
+        assert_eq!((&changes[2].old, &changes[2].new), (&Some(json!("x")), &None));
+        assert_eq!((&changes[1].old, &changes[1].new), (&None, &Some(Value::Null)));
         assert_eq!(super::changes(&old, &old), []);
     }
 }

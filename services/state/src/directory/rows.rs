@@ -54,9 +54,9 @@ pub(super) fn user(row: &AnyRow) -> Result<DirectoryUser, StateError> {
         Some(text) => attributes(&text, "users")?,
         None => plain(&username, display_name.as_deref(), email.as_deref()),
     };
-    // What it says is the status; who is active need not say so.
-    if attributes.contains_key("active") || status != UserStatus::Active {
-        attributes.insert("active".to_owned(), (status == UserStatus::Active).into());
+    // What it says is the status. A provider may have it removed; the status stays.
+    if let Some(active) = attributes.get_mut("active") {
+        *active = (status == UserStatus::Active).into();
     }
     Ok(DirectoryUser {
         id: row.try_get(0)?,
