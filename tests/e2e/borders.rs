@@ -11,8 +11,18 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// What anyone may ask without credentials. Each is a decision: it is made here, too.
-const PUBLIC: [(&str, &str); 4] =
-    [("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/api/openapi.json"), ("POST", "/api/v1/setup")];
+const PUBLIC: [(&str, &str); 10] = [
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/api/openapi.json"),
+    ("POST", "/api/v1/setup"),
+    ("GET", "/auth/{provider}/start"),
+    ("GET", "/auth/{provider}/callback"),
+    ("GET", "/api/v1/sign-in/providers"),
+    ("POST", "/api/v1/sign-in/exchange"),
+    ("POST", "/api/v1/sign-in/device"),
+    ("POST", "/api/v1/sign-in/device/poll"),
+];
 /// Answers that do not end.
 const ENDLESS: &str = "/api/v1/audit/tail";
 /// What is in every name of organization A, and in nothing of B.

@@ -19,6 +19,7 @@ mod open_table;
 mod operations;
 mod postgres;
 mod scim;
+mod sign_in;
 
 use serde_json::{Value, json};
 

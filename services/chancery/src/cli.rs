@@ -47,6 +47,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  chancery import sshd /var/log/auth.log\n  journalctl -t sshd -o json | chancery import sshd -\n  chancery import cloudtrail trail.json --output json"
     )]
     Import(ImportArguments),
+    /// Sign in, so that commands need no token.
+    #[command(
+        after_help = "Examples:\n  chancery login\n  chancery --server https://chancery.example.com login --provider company\n  chancery login --device"
+    )]
+    Login(LoginArguments),
+    /// Sign out: the session of `login` ends.
+    #[command(after_help = "Example:\n  chancery logout")]
+    Logout,
     /// Ask the audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -129,6 +137,16 @@ pub(crate) struct GenerateArguments {
     /// Stop after so many events.
     #[arg(long)]
     pub(crate) events: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArguments {
+    /// Identity provider to sign in with, where there are several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// Sign in with the browser of another device.
+    #[arg(long)]
+    pub(crate) device: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::configuration::Configuration;
 use crate::failure::Failure;
+use crate::session;
 
 const ATTEMPTS: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -20,15 +21,29 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client for the configured server.
+    /// A client for the configured server, with the configured token, else with the session of a sign-in there.
     pub(crate) fn new(configuration: &Configuration) -> Result<Self, Failure> {
+        let token = match &configuration.client_token {
+            Some(token) => Some(token.clone()),
+            None => session::find(&configuration.client_server)?,
+        };
+        Self::with_token(configuration, token)
+    }
+
+    /// A client for the configured server with this token, or with none.
+    pub(crate) fn with_token(configuration: &Configuration, token: Option<String>) -> Result<Self, Failure> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
             .build()
             .map_err(|error| Failure::failed(error.to_string()))?;
         let server = configuration.client_server.trim_end_matches('/').to_owned();
-        Ok(Self { http, server, token: configuration.client_token.clone() })
+        Ok(Self { http, server, token })
+    }
+
+    /// The server's address, without a slash at its end.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
     }
 
     /// A request with the token.

@@ -35,6 +35,11 @@ impl Failure {
         Self { code: 5, message: message.into() }
     }
 
+    /// Whether the credentials are to blame.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.code == 3
+    }
+
     /// Says it on standard error.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("chancery: {}", self.message);

@@ -8,6 +8,7 @@ mod demo;
 mod failure;
 mod schemas;
 mod serve;
+mod session;
 mod telemetry;
 mod terminal;
 

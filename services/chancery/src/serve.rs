@@ -24,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::configuration::{Configuration, LogEngine};
+use crate::configuration::{Configuration, LogEngine, sign_in};
 use crate::failure::{Doing, Failure};
 use crate::{demo, telemetry, terminal};
 
@@ -64,6 +64,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let gateway = Gateway::new(
         (log.clone(), state.clone(), lake.clone()),
         scim_registry(configuration.scim_definitions.as_deref())?,
+        sign_in(&configuration, |name| std::env::var(name).ok())?,
         Settings {
             max_body_bytes: configuration.max_body_bytes,
             max_batch_events: configuration.max_batch_events,

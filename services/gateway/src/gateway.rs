@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authorization::Authority;
 use crate::error::ApiError;
+use crate::sign_in::SignIn;
 
 /// Limits.
 #[derive(Debug, Clone)]
@@ -74,6 +75,8 @@ pub struct Gateway {
     pub setup: Mutex<Option<String>>,
     /// The schemas and resource types of SCIM.
     pub scim: Registry,
+    /// Who people sign in with, and whose tokens machines bring.
+    pub(crate) sign_in: SignIn,
     /// What requests are judged by.
     pub(crate) authority: Authority,
     /// When the use of each token was put on record.
@@ -98,6 +101,7 @@ impl Gateway {
     pub fn new(
         (log, state, lake): (Log, State, Lake),
         scim: Registry,
+        sign_in: SignIn,
         settings: Settings,
         metrics: PrometheusHandle,
         clock: Clock,
@@ -115,6 +119,7 @@ impl Gateway {
             draining: CancellationToken::new(),
             setup: Mutex::new(setup),
             scim,
+            sign_in,
             authority: Authority::default(),
             uses: Uses::default(),
             refusals,
@@ -187,7 +192,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    fn new(per_second: u32) -> Self {
+    pub(crate) fn new(per_second: u32) -> Self {
         Self { per_second, window: Mutex::new((Instant::now(), 0)) }
     }
 

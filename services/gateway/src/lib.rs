@@ -3,7 +3,8 @@
 //! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
 //! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
 //! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`organizations`], [`users`],
-//! [`roles`], [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s.
+//! [`roles`], [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people
+//! get in [`sign_in`]'s.
 //!
 //! Every failure is an [`ApiError`] and leaves as `application/problem+json` (RFC 9457). Every read of the
 //! audit trail is itself an event; if the log cannot take it, the read is refused.
@@ -23,6 +24,7 @@ mod roles;
 mod routes;
 mod scim;
 mod server;
+mod sign_in;
 mod simulate;
 mod tokens;
 mod trail;
@@ -32,4 +34,5 @@ pub use error::ApiError;
 pub use gateway::{Gateway, Settings};
 pub use operations::{metrics_recorder, openapi};
 pub use server::serve;
+pub use sign_in::SignIn;
 pub use tokens::{NewToken, new_token};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
+use actix_web::cookie::Cookie;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
@@ -26,6 +27,7 @@ use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::routes::{self, Access};
 use crate::scim::{self, Failure};
+use crate::sign_in::machine;
 
 /// Cookie that carries a browser's session: a token, out of reach of scripts.
 pub(crate) const SESSION_COOKIE: &str = "chancery_session";
@@ -139,9 +141,10 @@ async fn admit(
         Err(Refused { error: error @ (ApiError::Unavailable(_) | ApiError::Busy | ApiError::Internal(_)), .. }) => {
             Err(error)
         }
-        Err(Refused { error, token, caller }) => {
+        Err(Refused { error, reason, token, caller }) => {
             let caller = caller.as_deref().unwrap_or(&anonymous);
-            record_refusal(gateway, request, caller, permission, token, error.to_string()).await;
+            let reason = reason.unwrap_or_else(|| error.to_string());
+            record_refusal(gateway, request, caller, permission, token, reason).await;
             Err(error)
         }
     }
@@ -150,10 +153,18 @@ async fn admit(
 /// A request that is turned away.
 struct Refused {
     error: ApiError,
+    /// Why, where whoever asks is not told all of it.
+    reason: Option<String>,
     /// Id of the token that was presented.
     token: Option<String>,
     /// Who asked, once that is known, with the policies that forbid it.
     caller: Option<Box<Caller>>,
+}
+
+impl Refused {
+    fn new(error: ApiError, token: Option<&str>) -> Self {
+        Self { error, reason: None, token: token.map(str::to_owned), caller: None }
+    }
 }
 
 /// Who asks, if the policies let them.
@@ -163,9 +174,8 @@ async fn authorize(
     anonymous: &Caller,
     permission: Permission,
 ) -> Result<Caller, Refused> {
-    let authenticated = authenticate(gateway, request).await;
-    let token = authenticated.map_err(|(error, token)| Refused { error, token, caller: None })?;
-    let refused = |error: ApiError| Refused { error, token: Some(token.id.clone()), caller: None };
+    let token = authenticate(gateway, request).await?;
+    let refused = |error: ApiError| Refused::new(error, Some(&token.id));
     let rules = gateway.authority.rules(&gateway.state).await.map_err(refused)?;
     let (principal, actor) =
         authorization::principal(&gateway.state, &token, &anonymous.actor).await.map_err(refused)?;
@@ -194,30 +204,53 @@ async fn authorize(
     Ok(caller)
 }
 
-/// The token that was presented, if it works.
-async fn authenticate(gateway: &Gateway, request: &HttpRequest) -> Result<Arc<Token>, (ApiError, Option<String>)> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|value| {
-        let (scheme, rest) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("Bearer").then(|| rest.trim().to_owned())
-    });
-    let presented = bearer.or_else(|| request.cookie(SESSION_COOKIE).map(|cookie| cookie.value().to_owned()));
-    let Some(presented) = presented else {
-        return Err((ApiError::Unauthenticated("send `Authorization: Bearer chy_…`".to_owned()), None));
+/// The token that was presented, or that a machine's own one stands for, if it works.
+async fn authenticate(gateway: &Gateway, request: &HttpRequest) -> Result<Arc<Token>, Refused> {
+    match bearer(request) {
+        Some(presented) if gateway.sign_in.may_trust(presented) => {
+            machine::token(gateway, presented).await.map_err(|error| {
+                let reason = Some(error.to_string());
+                Refused { reason, ..Refused::new(ApiError::from(&error), None) }
+            })
+        }
+        Some(presented) => working(gateway, presented).await,
+        None => working(gateway, session(gateway, request)?.value()).await,
+    }
+}
+
+/// The credentials in the header.
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| rest.trim())
+}
+
+/// The cookie of a session. Browsers send it along whoever has them ask: what changes something must come from here.
+fn session(gateway: &Gateway, request: &HttpRequest) -> Result<Cookie<'static>, Refused> {
+    let Some(cookie) = request.cookie(SESSION_COOKIE) else {
+        return Err(Refused::new(ApiError::Unauthenticated("send `Authorization: Bearer chy_…`".to_owned()), None));
     };
-    let invalid =
-        |id: Option<&str>| (ApiError::Unauthenticated("the token is not valid".to_owned()), id.map(str::to_owned));
+    if request.method().is_safe() || gateway.is_from_own_page(request) {
+        return Ok(cookie);
+    }
+    let detail = "with a cookie, changes are taken from pages of this service alone";
+    Err(Refused::new(ApiError::Forbidden(detail.to_owned()), None))
+}
+
+/// A token of ours, if it works.
+async fn working(gateway: &Gateway, presented: &str) -> Result<Arc<Token>, Refused> {
+    let invalid = |id: Option<&str>| Refused::new(ApiError::Unauthenticated("the token is not valid".to_owned()), id);
     let parts = presented.strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
     let (id, secret) = parts.ok_or_else(|| invalid(None))?;
-    let token =
-        gateway.state.token(id).await.map_err(|error| (error.into(), None))?.ok_or_else(|| invalid(Some(id)))?;
+    let found = gateway.state.token(id).await.map_err(|error| Refused::new(error.into(), None))?;
+    let token = found.ok_or_else(|| invalid(Some(id)))?;
     let digest = format!("{:x}", Sha256::digest(secret.as_bytes()));
     if !bool::from(digest.as_bytes().ct_eq(token.secret_sha256.as_bytes())) {
         return Err(invalid(Some(id)));
     }
     if !token.works_at(gateway.now()) {
         let detail = if token.revoked_at.is_some() { "the token was revoked" } else { "the token has expired" };
-        return Err((ApiError::Unauthenticated(detail.to_owned()), Some(id.to_owned())));
+        return Err(Refused::new(ApiError::Unauthenticated(detail.to_owned()), Some(id)));
     }
     Ok(Arc::new(token))
 }

@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::{audit, connections, ingest, organizations, policies, resources, roles, simulate, tokens, users};
+use crate::{audit, connections, ingest, organizations, policies, resources, roles, sign_in, simulate, tokens, users};
 
 /// A projector this far behind is not ready.
 const READY_LAG: u64 = 200_000;
@@ -122,6 +122,14 @@ pub fn openapi() -> String {
         metrics,
         openapi_document,
         tokens::setup,
+        sign_in::browser::providers,
+        sign_in::browser::start,
+        sign_in::browser::callback,
+        sign_in::command_line::exchange,
+        sign_in::device::begin_device,
+        sign_in::device::poll_device,
+        sign_in::session::sign_out,
+        sign_in::me::me,
         tokens::list,
         tokens::create,
         tokens::rotate,

@@ -5,7 +5,8 @@ use chancery_policy::Permission;
 
 use crate::error::ApiError;
 use crate::{
-    audit, connections, ingest, operations, organizations, policies, resources, roles, scim, simulate, tokens, users,
+    audit, connections, ingest, operations, organizations, policies, resources, roles, scim, sign_in, simulate, tokens,
+    users,
 };
 
 /// What it takes to use an operation.
@@ -41,6 +42,15 @@ pub(crate) const ROUTES: &[Route] = &[
     public("GET", "/readyz"),
     public("GET", "/api/openapi.json"),
     public("POST", "/api/v1/setup"),
+    public("GET", "/auth/{provider}/start"),
+    public("GET", "/auth/{provider}/callback"),
+    public("GET", "/api/v1/sign-in/providers"),
+    public("POST", "/api/v1/sign-in/exchange"),
+    public("POST", "/api/v1/sign-in/device"),
+    public("POST", "/api/v1/sign-in/device/poll"),
+    // Of one's own. Who may see their session may end it, even where they may make no tokens.
+    needs("POST", "/api/v1/sign-out", Permission::TokensRead),
+    needs("GET", "/api/v1/me", Permission::TokensRead),
     needs("GET", "/metrics", Permission::OperationsRead),
     needs("POST", "/api/v1/events", Permission::EventsWrite),
     needs("GET", "/api/v1/audit/events", Permission::AuditRead),
@@ -111,6 +121,14 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/metrics", web::get().to(operations::metrics)))
         .service(only_get("/api/openapi.json", web::get().to(operations::openapi_document)))
         .service(only_post("/api/v1/setup", web::post().to(tokens::setup)))
+        .service(only_get("/auth/{provider}/start", web::get().to(sign_in::browser::start)))
+        .service(only_get("/auth/{provider}/callback", web::get().to(sign_in::browser::callback)))
+        .service(only_get("/api/v1/sign-in/providers", web::get().to(sign_in::browser::providers)))
+        .service(only_post("/api/v1/sign-in/exchange", web::post().to(sign_in::command_line::exchange)))
+        .service(only_post("/api/v1/sign-in/device", web::post().to(sign_in::device::begin_device)))
+        .service(only_post("/api/v1/sign-in/device/poll", web::post().to(sign_in::device::poll_device)))
+        .service(only_post("/api/v1/sign-out", web::post().to(sign_in::session::sign_out)))
+        .service(only_get("/api/v1/me", web::get().to(sign_in::me::me)))
         .service(only_post("/api/v1/events", web::post().to(ingest::post_events)))
         .service(only_get("/api/v1/audit/events", web::get().to(audit::events::search)))
         .service(only_get("/api/v1/audit/events/{id}", web::get().to(audit::events::show)))

@@ -52,6 +52,12 @@ pub struct Provider {
     /// What an existing account is found by.
     #[serde(default)]
     pub link_by: LinkBy,
+    /// Make an account for whoever signs in and has none.
+    #[serde(default)]
+    pub create_users: bool,
+    /// The organization that is home to the accounts made so.
+    #[serde(default)]
+    pub organization: Option<String>,
     /// What a group of the provider gives here.
     #[serde(default)]
     pub groups: BTreeMap<String, Vec<Grant>>,
@@ -130,6 +136,8 @@ impl Provider {
             trust_email: false,
             userinfo: true,
             link_by: LinkBy::default(),
+            create_users: false,
+            organization: None,
             groups: BTreeMap::new(),
             roles: BTreeMap::new(),
         }

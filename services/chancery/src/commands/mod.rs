@@ -4,6 +4,7 @@ mod audit;
 mod config;
 mod generate;
 mod import;
+mod login;
 mod migrate;
 pub(crate) mod policies;
 mod sign_ins;
@@ -32,6 +33,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             let demo = serve.demo_users.map(|users| Demo { users, days: serve.demo_days });
             serve::serve(load(&arguments)?.configuration(), demo).await
         }
+        Command::Login(login) => login::login(login, &load(&arguments)?.configuration()).await,
+        Command::Logout => login::logout(&load(&arguments)?.configuration()).await,
         Command::Import(import) => import::run(import, &client(&arguments)?).await,
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,

@@ -53,7 +53,9 @@ impl Loaded {
             ("state.postgres", "the database of the cluster's state"),
             ("lake.url", "the lake that all nodes share"),
         ];
-        let missing = needed.into_iter().filter(|(key, _)| !given(key));
+        let sealed =
+            given("oidc.file").then_some(("oidc.state_key", "the key to sign-ins that have begun at another node"));
+        let missing = needed.into_iter().chain(sealed).filter(|(key, _)| !given(key));
         let mistake = |(key, what): (&str, &str)| Mistake {
             place: key.to_owned(),
             reason: format!("`log.engine = \"kafka\"` needs `{key}`, {what}"),

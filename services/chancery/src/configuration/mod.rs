@@ -5,8 +5,10 @@
 
 mod load;
 pub(crate) mod settings;
+mod sign_in;
 
 pub(crate) use load::{Loaded, check_file, load};
+pub(crate) use sign_in::sign_in;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -54,6 +56,8 @@ pub(crate) struct Configuration {
     pub(crate) public_url: Option<String>,
     pub(crate) scim_definitions: Option<PathBuf>,
     pub(crate) max_scim_body_bytes: usize,
+    pub(crate) oidc_file: Option<PathBuf>,
+    pub(crate) oidc_state_key: Option<String>,
     pub(crate) setup_token: Option<String>,
     pub(crate) client_server: String,
     pub(crate) client_token: Option<String>,
@@ -113,6 +117,8 @@ impl Loaded {
             public_url: optional("server.public_url"),
             scim_definitions: optional("scim.definitions").map(PathBuf::from),
             max_scim_body_bytes: number("scim.max_body_bytes"),
+            oidc_file: optional("oidc.file").map(PathBuf::from),
+            oidc_state_key: optional("oidc.state_key"),
             setup_token: optional("setup.token"),
             client_server: text("client.server"),
             client_token: optional("client.token"),

@@ -62,7 +62,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 44] = [
+pub(crate) const SETTINGS: [Setting; 46] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -102,6 +102,18 @@ pub(crate) const SETTINGS: [Setting; 44] = [
         "JSON file of further SCIM schemas, extensions and resource types; the standard ones without",
     ),
     setting("scim.max_body_bytes", Kind::Integer(65_536, 1 << 28), "16777216", "Most bytes of a SCIM request"),
+    setting(
+        "oidc.file",
+        Kind::Text,
+        "",
+        "TOML or JSON file of the OpenID providers that people sign in with, and of the issuers whose tokens machines bring",
+    ),
+    setting(
+        "oidc.state_key",
+        Kind::Password,
+        "",
+        "Secret of 32 characters or more that the nodes of a cluster share, so that each can go on with a sign-in; drawn at the start without",
+    ),
     setting("node.name", Kind::Text, "", "Name of this node in a cluster, unique; the host's name without"),
     setting(
         "node.roles",
@@ -264,11 +276,14 @@ pub(crate) fn networks(text: &str) -> Result<Vec<IpNet>, ipnet::AddrParseError> 
     text.split(',').map(str::trim).filter(|network| !network.is_empty()).map(str::parse).collect()
 }
 
+/// What platforms name an application's directories by.
+pub(crate) fn application() -> AppStrategyArgs {
+    AppStrategyArgs { top_level_domain: "dev".into(), author: "chancery".into(), app_name: "chancery".into() }
+}
+
 /// The platform's directory for data or configuration.
 pub(crate) fn platform_directory(configuration: bool) -> String {
-    let arguments =
-        AppStrategyArgs { top_level_domain: "dev".into(), author: "chancery".into(), app_name: "chancery".into() };
-    let directory = choose_app_strategy(arguments)
+    let directory = choose_app_strategy(application())
         .map(|strategy| if configuration { strategy.config_dir() } else { strategy.data_dir() });
     directory.map_or_else(|_| "chancery-data".to_owned(), |directory| directory.display().to_string())
 }

@@ -26,11 +26,7 @@ pub(crate) struct Push {
 
 /// The address this service is called by, without a slash at its end.
 pub(super) fn base(gateway: &Gateway, request: &HttpRequest) -> String {
-    if let Some(url) = &gateway.settings.public_url {
-        return format!("{}/scim/v2", url.trim_end_matches('/'));
-    }
-    let connection = request.connection_info();
-    format!("{}://{}/scim/v2", connection.scheme(), connection.host())
+    format!("{}/scim/v2", gateway.address(request))
 }
 
 impl Push {
