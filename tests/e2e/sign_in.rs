@@ -1,4 +1,4 @@
-//! Signing in with a real OpenID provider: people in a browser, on the command line and on devices; machines with tokens
+//! Signing in with a real `OpenID` provider: people in a browser, on the command line and on devices; machines with tokens
 //! of their own.
 
 mod accounts;

@@ -98,7 +98,9 @@ impl UpdateUser {
         unique(&username, &user.id, namesakes)?;
         let adopted = self.connection.is_some() && self.connection != user.connection;
         let changes = attributes::changes(&user.attributes, &self.attributes);
-        let attributes_differ = changes.iter().any(|change| change.path != "active");
+        // A change of `active` alone is a suspension or its end, unless it comes or goes altogether.
+        let spoken_of = user.attributes.contains_key("active") != self.attributes.contains_key("active");
+        let attributes_differ = spoken_of || changes.iter().any(|change| change.path != "active");
         let mut draft = Draft::new(context);
         if attributes_differ || adopted || user.removed {
             let payload = UserUpdated {

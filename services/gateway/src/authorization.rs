@@ -22,6 +22,8 @@ use crate::middleware::Caller;
 
 /// How long policies, roles and organizations are believed that another node may have changed.
 const BELIEVED: Duration = Duration::from_secs(1);
+/// How long what is known applies while the state cannot be reached, before it is asked again.
+const UNREACHABLE: Duration = Duration::from_secs(10);
 
 /// What requests are judged by.
 #[derive(Debug)]
@@ -46,29 +48,25 @@ impl Authority {
     pub(crate) async fn rules(&self, state: &State) -> Result<Arc<Rules>, ApiError> {
         let forgotten = self.forgotten.load(Ordering::SeqCst);
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((read, rules)) = &known
-            && read.elapsed() < BELIEVED
+        if let Some((until, rules)) = &known
+            && Instant::now() < *until
         {
             return Ok(rules.clone());
         }
         let reading = Instant::now();
-        let (published, custom) = (published(state).await?, custom(state).await?);
-        let organizations: Vec<String> =
-            state.organizations().await?.into_iter().map(|organization| organization.name).collect();
-        let same = |rules: &Rules| {
-            rules.published == published && rules.custom == custom && rules.organizations == organizations
-        };
-        let rules = match known {
-            Some((_, rules)) if same(&rules) => rules,
-            _ => {
-                let policies = PolicySet::new(&published, &custom)
-                    .map_err(|error| ApiError::Internal(format!("the policies in force: {error}")))?;
-                Arc::new(Rules { policies, organizations, published, custom })
+        let known = known.map(|(_, rules)| rules);
+        let (until, rules) = match (read(state, known.clone()).await, known) {
+            (Ok(rules), _) => (reading + BELIEVED, rules),
+            // Where the state cannot be reached nobody can have changed them.
+            (Err(ApiError::Unavailable(reason)), Some(rules)) => {
+                tracing::warn!(reason, "the rules cannot be read; those known apply");
+                (Instant::now() + UNREACHABLE, rules)
             }
+            (Err(error), _) => return Err(error),
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if self.forgotten.load(Ordering::SeqCst) == forgotten {
-            *known = Some((reading, rules.clone()));
+            *known = Some((until, rules.clone()));
         }
         Ok(rules)
     }
@@ -85,6 +83,22 @@ impl Authority {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         known.take();
     }
+}
+
+/// Reads the rules; those known, if they are the same.
+async fn read(state: &State, known: Option<Arc<Rules>>) -> Result<Arc<Rules>, ApiError> {
+    let (published, custom) = (published(state).await?, custom(state).await?);
+    let organizations: Vec<String> =
+        state.organizations().await?.into_iter().map(|organization| organization.name).collect();
+    let same = |rules: &Arc<Rules>| {
+        rules.published == published && rules.custom == custom && rules.organizations == organizations
+    };
+    if let Some(rules) = known.filter(same) {
+        return Ok(rules);
+    }
+    let policies = PolicySet::new(&published, &custom)
+        .map_err(|error| ApiError::Internal(format!("the policies in force: {error}")))?;
+    Ok(Arc::new(Rules { policies, organizations, published, custom }))
 }
 
 impl Gateway {

@@ -92,8 +92,8 @@ pub(crate) async fn callback(
     let is_secure = gateway.address(&request).starts_with("https:");
     let kept = request.cookie(BEGUN_COOKIE);
     let begun = kept.and_then(|cookie| gateway.sign_in.seal.open(Purpose::Begun, cookie.value(), gateway.now()));
-    let mut response = match begun {
-        Some(Begun { pending, then }) => match finish(&gateway, &caller, provider, &pending, &answer, &then).await {
+    let mut response = if let Some(Begun { pending, then }) = begun {
+        match finish(&gateway, &caller, provider, &pending, &answer, &then).await {
             Ok((to, session)) => {
                 let mut response = HttpResponse::SeeOther();
                 response.insert_header((LOCATION, to));
@@ -108,12 +108,11 @@ pub(crate) async fn callback(
                 }
                 Then::ReturnTo(_) => error.error_response(),
             },
-        },
-        None => {
-            let attempt = Attempt { gateway: &gateway, caller: &caller, provider: &provider.name };
-            let denial = OidcError::Callback("it did not begin in this browser, or too long ago").into();
-            attempt.failed(None, denial).await.error_response()
         }
+    } else {
+        let attempt = Attempt { gateway: &gateway, caller: &caller, provider: &provider.name };
+        let denial = OidcError::Callback("it did not begin in this browser, or too long ago").into();
+        attempt.failed(None, denial).await.error_response()
     };
     // It is good for one attempt.
     response.add_cookie(&cookie(String::new(), 0, is_secure)).ok();
