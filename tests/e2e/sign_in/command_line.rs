@@ -25,7 +25,7 @@ fn started(world: &World, arguments: &[&str]) -> (Child, BufReader<ChildStdout>)
 
 /// What a command shows for people to copy.
 fn shown(said: &mut BufReader<ChildStdout>) -> String {
-    let lines = said.lines().map(|line| line.unwrap());
+    let mut lines = said.lines().map(|line| line.unwrap());
     lines.find_map(|line| line.strip_prefix("    ").map(str::to_owned)).unwrap()
 }
 
