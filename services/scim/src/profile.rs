@@ -79,7 +79,7 @@ macro_rules! switches {
 
         impl Profile {
             /// Every switch: its name and what it does.
-            pub const SWITCHES: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+)),)+];
+            pub const SWITCHES: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+).trim_ascii()),)+];
 
             fn with_all(preset: Preset, on: bool) -> Self {
                 Self { preset, patch_no_content_above: None, $($name: on,)+ }
@@ -183,6 +183,10 @@ mod tests {
 
     #[test]
     fn every_switch_is_documented() {
-        assert!(Profile::SWITCHES.iter().all(|(name, text)| !name.is_empty() && text.trim().ends_with('.')));
+        assert!(
+            Profile::SWITCHES
+                .iter()
+                .all(|(name, text)| !name.is_empty() && !text.starts_with(' ') && text.ends_with('.'))
+        );
     }
 }

@@ -3,12 +3,16 @@
 
 #![no_main]
 
+use std::sync::LazyLock;
+
 use chancery_scim::{Filter, Profile, Registry, Syntax};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Map;
 
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::standard().expect("the standard schemas are valid"));
+
 fuzz_target!(|text: &str| {
-    let registry = Registry::standard().expect("the standard schemas are valid");
+    let registry = &*REGISTRY;
     for syntax in [Syntax::STRICT, Syntax::LENIENT] {
         let Ok(filter) = Filter::parse(text, syntax) else { continue };
         let printed = filter.to_string();

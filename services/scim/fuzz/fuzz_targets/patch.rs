@@ -3,13 +3,17 @@
 
 #![no_main]
 
+use std::sync::LazyLock;
+
 use chancery_scim::{Document, PatchRequest, Preset, Profile, Purpose, Registry, accept, diff, patch};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::standard().expect("the standard schemas are valid"));
+
 fuzz_target!(|text: &str| {
     let Ok(body) = serde_json::from_str::<Value>(text) else { return };
-    let registry = Registry::standard().expect("the standard schemas are valid");
+    let registry = &*REGISTRY;
     for resource_type in registry.resource_types() {
         let current = if resource_type.is_user() {
             json!({"userName": "u", "name": {"givenName": "g"}, "emails": [

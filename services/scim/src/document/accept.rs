@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::keep::keep;
-use super::values::{Reader, twice};
+use super::values::{Reader, check_spelling, twice};
 use super::{Accepted, Document, Member, Purpose, read_members};
 use crate::error::ScimError;
 use crate::filter::is_empty;
@@ -21,6 +21,7 @@ pub fn accept(
     purpose: Purpose,
 ) -> Result<Accepted, ScimError> {
     let Value::Object(body) = body else { return Err(ScimError::syntax("the body is no JSON object")) };
+    check_spelling(&body)?;
     let mut acceptance = Acceptance {
         resource_type,
         reader: Reader::new(profile),
@@ -102,6 +103,7 @@ impl<'a> Acceptance<'a> {
             Value::Object(members) => members,
             other => return Err(ScimError::value(format!("`{}`: expected an object, found {other}", schema.id))),
         };
+        check_spelling(&members)?;
         for (name, value) in members {
             match schema.attribute(&name) {
                 Some(attribute) => self.extension_attribute(schema, attribute, value)?,

@@ -17,7 +17,7 @@ pub use accept::accept;
 pub use members::{Member, MemberKind};
 
 pub(crate) use members::{member_values, read_members};
-pub(crate) use values::{Reader, boolean_of, check_length, primary_of};
+pub(crate) use values::{Reader, boolean_of, check_length, check_spelling, primary_of};
 
 /// A JSON object: a canonical document, or what is rendered from one.
 pub type Document = Map<String, Value>;

@@ -59,6 +59,10 @@ fn names_that_differ_in_case_alone_are_refused() {
     assert_eq!(keyword(user(json!({"userName": "a", "username": "b"}))), ScimType::InvalidSyntax);
     let parts = json!({"userName": "a", "name": {"givenName": "a", "GivenName": "b"}});
     assert_eq!(keyword(user(parts)), ScimType::InvalidSyntax);
+    assert_eq!(keyword(user(json!({"userName": "a", "title": "b", "Title": null}))), ScimType::InvalidSyntax);
+    let many: Document =
+        (0..99).map(|n| (format!("x{n}"), Value::Null)).chain([("X7".to_owned(), Value::Null)]).collect();
+    assert_eq!(keyword(user(Value::Object(many))), ScimType::InvalidSyntax);
 }
 
 #[test]
@@ -207,6 +211,15 @@ fn a_put_of_what_was_read_changes_nothing() {
     body["schemas"] = json!([USER_SCHEMA, BADGE]);
     let purpose = Purpose::Replace { current: current.as_object().unwrap() };
     assert_eq!(document(read("User", body, Preset::Strict, purpose)), current);
+}
+
+#[test]
+fn a_put_with_the_same_members_is_taken() {
+    let current = json!({"displayName": "G"});
+    let body = json!({"displayName": "G", "members": [{"value": "1", "type": "User", "$ref": "https://x/Users/1"}]});
+    let purpose = Purpose::Replace { current: current.as_object().unwrap() };
+    let accepted = read("Group", body, Preset::Standard, purpose).unwrap();
+    assert_eq!((json!(accepted.document), accepted.members.unwrap().len()), (current.clone(), 1));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Values: from what a client sent to what the attribute's type allows.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Number, Value};
 
 use crate::error::ScimError;
@@ -90,10 +92,8 @@ impl<'a> Reader<'a> {
             if sub.is_read_only() || sub.is_secret() {
                 continue;
             }
-            if let Some(value) = self.attribute(sub, value).map_err(|error| error.within(&attribute.name))?
-                && object.insert(sub.name.clone(), value).is_some()
-            {
-                return Err(twice(&sub.name));
+            if let Some(value) = self.attribute(sub, value).map_err(|error| error.within(&attribute.name))? {
+                object.insert(sub.name.clone(), value);
             }
         }
         let value_is_gone = self.profile.empty_text_removes
@@ -111,7 +111,10 @@ impl<'a> Reader<'a> {
     /// The members of a value for a complex attribute: a text may stand for its `value`.
     pub(crate) fn members(&self, attribute: &Attribute, value: Value) -> Result<Map<String, Value>, ScimError> {
         match value {
-            Value::Object(members) => Ok(members),
+            Value::Object(members) => {
+                check_spelling(&members)?;
+                Ok(members)
+            }
             Value::String(_) | Value::Number(_)
                 if self.profile.bare_complex_values && attribute.sub("value").is_some() =>
             {
@@ -152,7 +155,23 @@ fn is_missing(sub: &Attribute, object: &Map<String, Value>) -> bool {
     sub.required && !sub.is_read_only() && !object.contains_key(&sub.name)
 }
 
-/// Refuses two spellings of one name in one object.
+/// Refuses an object with two spellings of one name.
+pub(crate) fn check_spelling(object: &Map<String, Value>) -> Result<(), ScimError> {
+    const FEW: usize = 64;
+    if object.len() > FEW {
+        let mut seen = HashSet::with_capacity(object.len());
+        let repeated = object.keys().find(|name| !seen.insert(name.to_ascii_lowercase()));
+        return repeated.map_or(Ok(()), |name| Err(twice(name)));
+    }
+    for (position, name) in object.keys().enumerate() {
+        if object.keys().skip(position + 1).any(|other| other.eq_ignore_ascii_case(name)) {
+            return Err(twice(name));
+        }
+    }
+    Ok(())
+}
+
+/// The refusal of two spellings of one name in one object.
 pub(crate) fn twice(name: &str) -> ScimError {
     ScimError::syntax(format!("`{name}` is given twice, in different spellings"))
 }

@@ -6,6 +6,7 @@
 mod compile;
 mod display;
 mod evaluate;
+mod literal;
 mod mentions;
 mod parse;
 #[cfg(test)]

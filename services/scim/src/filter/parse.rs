@@ -1,7 +1,5 @@
 //! The parser: recursive descent over the bytes of the text.
 
-use serde_json::{Number, Value};
-
 use super::{Filter, Operator};
 use crate::error::ScimError;
 use crate::profile::Profile;
@@ -70,10 +68,10 @@ pub(crate) fn value_path(text: &str, syntax: Syntax) -> Result<ValuePath, ScimEr
     Ok(ValuePath { path, filter, sub })
 }
 
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-    syntax: Syntax,
+pub(super) struct Parser<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
+    pub(super) syntax: Syntax,
     depth: usize,
     terms: usize,
     in_element: bool,
@@ -219,70 +217,6 @@ impl<'a> Parser<'a> {
         if is_name(&path) { Ok(Some(path)) } else { Err(self.error("expected the name of a sub-attribute")) }
     }
 
-    fn value(&mut self) -> Result<Value, ScimError> {
-        match self.peek() {
-            Some(b'"') => self.quoted(),
-            Some(b'\'') if self.syntax.unquoted_values => self.single_quoted(),
-            _ => self.bare(),
-        }
-    }
-
-    fn quoted(&mut self) -> Result<Value, ScimError> {
-        let bytes = self.text.as_bytes();
-        let mut end = self.at + 1;
-        let mut escaped = false;
-        loop {
-            match bytes.get(end) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    end += 2;
-                }
-                Some(_) => end += 1,
-                None => return Err(self.error("a closing quotation mark is missing")),
-            }
-        }
-        let literal = &self.text[self.at..=end];
-        let inner = &literal[1..literal.len() - 1];
-        let text = if escaped || inner.bytes().any(|byte| byte < b' ') {
-            serde_json::from_str(literal).map_err(|_| self.error("this text is no JSON string"))?
-        } else {
-            inner.to_owned()
-        };
-        self.at = end + 1;
-        Ok(Value::String(text))
-    }
-
-    fn single_quoted(&mut self) -> Result<Value, ScimError> {
-        let rest = &self.text[self.at + 1..];
-        let end = rest.find('\'').ok_or_else(|| self.error("a closing quotation mark is missing"))?;
-        self.at += end + 2;
-        Ok(Value::String(rest[..end].to_owned()))
-    }
-
-    fn bare(&mut self) -> Result<Value, ScimError> {
-        let rest = &self.text[self.at..];
-        let length = rest.find(|c: char| c.is_whitespace() || "()[]\"".contains(c)).unwrap_or(rest.len());
-        let word = &rest[..length];
-        let loose = self.syntax.unquoted_values;
-        let is = |literal: &str| word == literal || loose && word.eq_ignore_ascii_case(literal);
-        let value = if is("true") {
-            Value::Bool(true)
-        } else if is("false") {
-            Value::Bool(false)
-        } else if is("null") {
-            Value::Null
-        } else if let Ok(number) = serde_json::from_str::<Number>(word) {
-            Value::Number(number)
-        } else if loose && !word.is_empty() {
-            Value::String(word.to_owned())
-        } else {
-            return Err(self.error("expected a quoted text, a number, true, false or null"));
-        };
-        self.at += length;
-        Ok(value)
-    }
-
     /// The letters that come next.
     fn word(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
@@ -303,7 +237,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
@@ -324,7 +258,7 @@ impl<'a> Parser<'a> {
         if self.at == self.text.len() { Ok(()) } else { Err(self.error("nothing more was expected")) }
     }
 
-    fn error(&self, message: impl std::fmt::Display) -> ScimError {
+    pub(super) fn error(&self, message: impl std::fmt::Display) -> ScimError {
         ScimError::filter(format!("{message}, at offset {}", self.at))
     }
 }

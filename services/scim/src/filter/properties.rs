@@ -20,7 +20,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<String>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<i32>().prop_map(|number| json!(f64::from(number) / 8.0)),
+        proptest::num::f64::NORMAL.prop_map(|number| json!(number)),
         any::<bool>().prop_map(Value::from),
         Just(Value::Null),
     ]

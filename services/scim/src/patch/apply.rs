@@ -6,7 +6,7 @@ use super::pathless::KeyTarget;
 use super::request::{Operation, OperationKind};
 use super::target::{Target, resolve};
 use super::{MemberEdit, Patched, elements, given, write};
-use crate::document::{Document, Reader};
+use crate::document::{Document, Reader, check_spelling};
 use crate::error::ScimError;
 use crate::filter::{Filter, is_empty};
 use crate::profile::Profile;
@@ -70,6 +70,7 @@ impl<'a> Applier<'a> {
         let Some(Value::Object(members)) = value else {
             return Err(ScimError::value("an operation without a path needs an object as its value"));
         };
+        check_spelling(&members)?;
         for (name, value) in members {
             match self.key(&name)? {
                 KeyTarget::Ignored => {}
@@ -101,6 +102,7 @@ impl<'a> Applier<'a> {
             }
             _ => return Err(ScimError::value(format!("`{}`: expected an object", schema.id))),
         };
+        check_spelling(&members)?;
         for (name, value) in members {
             match self.extension_key(schema, &name)? {
                 KeyTarget::Ignored => {}

@@ -277,6 +277,18 @@ fn paths_lead_to_attributes_of_the_schema_and_nowhere_else() {
 }
 
 #[test]
+fn names_that_differ_in_case_alone_are_refused() {
+    for operation in [
+        json!([{"op": "add", "value": {"title": "a", "Title": "b"}}]),
+        one("add", "name", json!({"givenName": "a", "GIVENNAME": "b"})),
+        one("add", ENTERPRISE_SCHEMA, json!({"division": "a", "Division": null})),
+        one("add", "emails", json!([{"value": "a", "Value": "b"}])),
+    ] {
+        assert_eq!(refused(operation.clone()), Some(ScimType::InvalidSyntax), "{operation}");
+    }
+}
+
+#[test]
 fn values_have_the_type_of_their_attribute() {
     for operation in [
         one("replace", "active", json!("yes")),
