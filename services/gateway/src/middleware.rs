@@ -214,7 +214,10 @@ async fn authenticate(gateway: &Gateway, request: &HttpRequest) -> Result<Arc<To
             })
         }
         Some(presented) => working(gateway, presented).await,
-        None => working(gateway, session(gateway, request)?.value()).await,
+        None => {
+            let cookie = session(gateway, request).map_err(|error| Refused::new(error, None))?;
+            working(gateway, cookie.value()).await
+        }
     }
 }
 
@@ -226,15 +229,15 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 }
 
 /// The cookie of a session. Browsers send it along whoever has them ask: what changes something must come from here.
-fn session(gateway: &Gateway, request: &HttpRequest) -> Result<Cookie<'static>, Refused> {
+fn session(gateway: &Gateway, request: &HttpRequest) -> Result<Cookie<'static>, ApiError> {
     let Some(cookie) = request.cookie(SESSION_COOKIE) else {
-        return Err(Refused::new(ApiError::Unauthenticated("send `Authorization: Bearer chy_…`".to_owned()), None));
+        return Err(ApiError::Unauthenticated("send `Authorization: Bearer chy_…`".to_owned()));
     };
     if request.method().is_safe() || gateway.is_from_own_page(request) {
         return Ok(cookie);
     }
     let detail = "with a cookie, changes are taken from pages of this service alone";
-    Err(Refused::new(ApiError::Forbidden(detail.to_owned()), None))
+    Err(ApiError::Forbidden(detail.to_owned()))
 }
 
 /// A token of ours, if it works.

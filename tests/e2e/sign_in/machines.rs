@@ -32,7 +32,8 @@ async fn a_machine_does_what_its_token_says_and_no_more() {
     assert_eq!(ask(Method::POST, "/api/v1/sign-out", &reader).await, StatusCode::FORBIDDEN);
     let refused = world.newest("type:token.refused outcome:denied").await;
     assert_eq!((&refused["actor"]["kind"], &refused["actor"]["id"]), (&json!("service"), &json!("ci/machine")));
-    let queried = world.server.anonymous(Method::GET, "/api/v1/audit/events").bearer_auth(&reader).send().await.unwrap();
+    let queried =
+        world.server.anonymous(Method::GET, "/api/v1/audit/events").bearer_auth(&reader).send().await.unwrap();
     assert_eq!(queried.status(), StatusCode::OK);
     assert_eq!(world.newest("type:audit.queried actor:machine").await["actor"]["id"], "ci/machine");
 

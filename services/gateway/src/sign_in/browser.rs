@@ -92,32 +92,31 @@ pub(crate) async fn callback(
     let is_secure = gateway.address(&request).starts_with("https:");
     let kept = request.cookie(BEGUN_COOKIE);
     let begun = kept.and_then(|cookie| gateway.sign_in.seal.open(Purpose::Begun, cookie.value(), gateway.now()));
-    let mut response = match begun {
-        Some(Begun { pending, then }) => match finish(&gateway, &caller, provider, &pending, &answer, &then).await {
-            Ok((to, session)) => {
-                let mut response = HttpResponse::SeeOther();
-                response.insert_header((LOCATION, to));
-                if let Some(session) = session {
-                    response.cookie(session.cookie(is_secure));
-                }
-                response.finish()
-            }
+    let mut response = if let Some(Begun { pending, then }) = begun {
+        match finish(&gateway, &caller, provider, &pending, &answer, &then).await {
+            Ok((to, session)) => sent_to(to, session.map(|session| session.cookie(is_secure))),
             Err(error) => match then {
-                Then::CommandLine(listener) => {
-                    HttpResponse::SeeOther().insert_header((LOCATION, listener.told_of(&error))).finish()
-                }
+                Then::CommandLine(listener) => sent_to(listener.told_of(&error), None),
                 Then::ReturnTo(_) => error.error_response(),
             },
-        },
-        None => {
-            let attempt = Attempt { gateway: &gateway, caller: &caller, provider: &provider.name };
-            let denial = OidcError::Callback("it did not begin in this browser, or too long ago").into();
-            attempt.failed(None, denial).await.error_response()
         }
+    } else {
+        let attempt = Attempt { gateway: &gateway, caller: &caller, provider: &provider.name };
+        let denial = OidcError::Callback("it did not begin in this browser, or too long ago").into();
+        attempt.failed(None, denial).await.error_response()
     };
     // It is good for one attempt.
     response.add_cookie(&cookie(String::new(), 0, is_secure)).ok();
     Ok(response)
+}
+
+fn sent_to(url: String, cookie: Option<Cookie<'static>>) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther();
+    response.insert_header((LOCATION, url));
+    if let Some(cookie) = cookie {
+        response.cookie(cookie);
+    }
+    response.finish()
 }
 
 /// Who came back, where they go now, and the session that goes with them.

@@ -46,8 +46,11 @@ impl Denial {
     /// Whether it was a rule that stopped them.
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Unknown | Self::Ambiguous(_) | Self::Suspended(_) | Self::Refused(_) => Outcome::Denied,
-            Self::Provider(OidcError::NotAllowed(_)) => Outcome::Denied,
+            Self::Unknown
+            | Self::Ambiguous(_)
+            | Self::Suspended(_)
+            | Self::Refused(_)
+            | Self::Provider(OidcError::NotAllowed(_)) => Outcome::Denied,
             _ => Outcome::Failure,
         }
     }
