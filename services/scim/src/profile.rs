@@ -141,13 +141,17 @@ impl Default for Profile {
 impl Profile {
     /// The profile of a preset.
     pub fn of(preset: Preset) -> Self {
-        let lenient =
-            Self { unique_group_names: false, reactivate_inactive_match: false, ..Self::with_all(preset, true) };
+        let lenient = Self {
+            unique_group_names: false,
+            reactivate_inactive_match: false,
+            patch_no_content_above: Some(1000),
+            ..Self::with_all(preset, true)
+        };
         match preset {
             Preset::Strict => Self::with_all(preset, false),
             Preset::Standard | Preset::Google | Preset::OneLogin | Preset::Ping => lenient,
             Preset::Entra => Self { unique_group_names: true, patch_no_content_above: Some(100), ..lenient },
-            Preset::Okta => Self { reactivate_inactive_match: true, patch_no_content_above: Some(1000), ..lenient },
+            Preset::Okta => Self { reactivate_inactive_match: true, ..lenient },
             Preset::JumpCloud => Self { unique_group_names: true, ..lenient },
         }
     }
