@@ -339,6 +339,8 @@ async fn walks_and_counts_stay_exact_while_events_arrive_are_archived_and_merged
         assert_eq!(unique.last().copied().unwrap_or(0), walked.len() as u64, "a walk skips an event");
         fixture.lake.inner.compact(3, &CancellationToken::new()).await.unwrap();
     }
+    // The last events are in the tail when they are found, and what is in the tail is archived at the end.
+    assert_eq!(fixture.walk("", true, 1000).await.len(), 600);
     cancel.cancel();
     running.await.unwrap();
     assert_eq!(fixture.lake.watermark(), Frontier::single(600));
