@@ -5,8 +5,8 @@
 //! * [`Registry`] holds the schemas and resource types, standard ones and those added as data; everything below is
 //!   driven by them. [`discovery`] shows them to clients.
 //! * [`Profile`] says which deviations a client is allowed.
-//! * [`accept`] makes the body of a POST or PUT a canonical document, [`patch::apply`] changes one, [`diff()`] tells
-//!   what changed, [`render`] shows it to clients again, cut by a [`Projection`].
+//! * [`accept`] makes the body of a POST or PUT a canonical document, [`patch::apply`] changes one,
+//!   [`render`] shows it to clients again, cut by a [`Projection`].
 //! * [`ListQuery`] reads what a list request asks: [`Filter::compile`] makes its filter a [`Query`] that documents are
 //!   asked, [`Sorter`] orders them, [`ListResponse`] is the answer.
 //! * [`bulk`] plans and answers bulk requests, [`Mappings`] copies attributes into others for one connection.
@@ -19,7 +19,6 @@
 
 pub mod bulk;
 pub mod cursor;
-mod diff;
 pub mod discovery;
 pub mod document;
 mod error;
@@ -35,7 +34,6 @@ pub mod schema;
 mod sort;
 
 pub use cursor::Cursor;
-pub use diff::{Change, diff};
 pub use document::{Accepted, Document, Member, MemberKind, Purpose, accept};
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use events::ScimEvent;

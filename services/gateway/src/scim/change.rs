@@ -102,11 +102,9 @@ pub(super) async fn decide(push: &Push, wish: &Wish<'_>) -> Result<(String, usiz
         });
         match decided.await? {
             Ok((id, count)) => {
-                if count > 0 && push.gateway.log.cluster().is_some() {
-                    // Tokens that a suspension took may be believed a moment longer by other nodes.
-                    if matches!(Kind::of(wish.resource_type), Kind::Users) && count > 1 {
-                        push.gateway.decisions.disbelieved().await;
-                    }
+                // Tokens that a suspension took may be believed a moment longer by other nodes.
+                if count > 1 && Kind::of(wish.resource_type) == Kind::Users {
+                    push.gateway.decisions.disbelieved().await;
                 }
                 return Ok((id, count));
             }

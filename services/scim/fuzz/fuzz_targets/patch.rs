@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use chancery_scim::{Document, PatchRequest, Preset, Profile, Purpose, Registry, accept, diff, patch};
+use chancery_scim::{Document, PatchRequest, Preset, Profile, Purpose, Registry, accept, patch};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -31,8 +31,6 @@ fuzz_target!(|text: &str| {
 fn check(resource_type: &chancery_scim::ResourceType, current: &Document, body: Value, profile: &Profile) {
     let Ok(request) = PatchRequest::parse(body, profile) else { return };
     let Ok(patched) = patch::apply(resource_type, current, request, profile) else { return };
-    let changes = diff(resource_type, current, &patched.document);
-    assert_eq!(changes.is_empty(), &patched.document == current);
     let mut again = patched.document.clone();
     again.insert("schemas".to_owned(), json!([resource_type.base().id]));
     let accepted = accept(resource_type, Value::Object(again), &Profile::of(Preset::Strict), Purpose::Create);
