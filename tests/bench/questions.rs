@@ -75,7 +75,7 @@ async fn deep_cursor(server: &Server) -> String {
         "SELECT arrow_cast(occurred_at, 'Int64'), position FROM events ORDER BY occurred_at DESC, position DESC LIMIT 1 OFFSET {depth}"
     );
     let row = sql(server, &row).await;
-    format!("{:x}-{:x}-{:x}", number(&row[0][0]), number(&row[0][1]), number(&count[0][1]))
+    format!("{:x}-{:x}-{}", number(&row[0][0]), number(&row[0][1]), number(&count[0][1]))
 }
 
 async fn sql(server: &Server, query: &str) -> Value {

@@ -1,5 +1,6 @@
 //! Importing logs that real programs wrote.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -142,14 +143,24 @@ impl Sshd {
     }
 }
 
+/// How many accepted connections the log has the end of.
+fn ended(log: &str) -> usize {
+    let port = |line: &str| Some(line.split_once(" port ")?.1.split(' ').next()?.trim_matches(['"', '\\']).to_owned());
+    let with = |texts: &[&str]| -> HashSet<String> {
+        log.lines().filter(|line| texts.iter().any(|text| line.contains(text))).filter_map(port).collect()
+    };
+    let accepted = with(&["Accepted publickey for "]);
+    accepted.intersection(&with(&["Disconnected from user ", "Connection closed by 127.0.0.1 "])).count()
+}
+
 fn wait_until(condition: impl Fn() -> bool) {
-    for _ in 0..200 {
+    for _ in 0..600 {
         if condition() {
             return;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("it did not happen within ten seconds");
+    panic!("it did not happen within thirty seconds");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +189,7 @@ async fn the_log_of_a_real_sshd_is_explained_line_by_line() {
     wait_until(|| std::net::TcpStream::connect(("127.0.0.1", forwarded)).is_ok());
     tunnel.kill().unwrap();
     tunnel.wait().unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    wait_until(|| ended(&fs::read_to_string(sshd.log()).unwrap()) == 3);
 
     let server = Server::start().await;
     let rejected = sshd.path("rejected");

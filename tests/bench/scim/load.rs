@@ -13,7 +13,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 /// Connections that push at a time, each a client of its own.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 8;
 const MEMBERS: usize = 50;
 
 /// Where a directory is pushed to.
