@@ -62,6 +62,7 @@ fn stop_workspace(draft: &mut Draft, cause: &str, workspace: &OwnedWorkspace, ow
             duration_ms: None,
             error: None,
             job_id: None,
+            resources_remain: None,
             template_version: None,
             transition: Transition::Stop,
         };

@@ -25,11 +25,13 @@ pub mod groups;
 pub mod organizations;
 pub mod policies;
 pub mod roles;
+pub mod templates;
 mod time;
 pub mod tokens;
 pub mod upcast;
 pub mod users;
 pub mod validate;
+pub mod workspaces;
 
 pub use event::{Actor, ActorKind, Change, Event, Imported, Outcome, PolicyReference, Resource};
 pub use time::{TimeError, Timestamp};

@@ -25,7 +25,9 @@ mod projector;
 mod queries;
 mod rebuild;
 mod state;
+mod templates;
 mod tokens;
+mod workspaces;
 
 pub use database::Database;
 pub use decisions::{CommandError, DecisionError, Decisions};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Bare;
 use crate::catalogue::event_types;
+use crate::templates::TemplateSettings;
 
 event_types! {
     /// What happened to templates.
@@ -42,6 +43,9 @@ pub struct TemplateAttributes {
     /// Unique name in its organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The rules that its workspaces live by, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<TemplateSettings>,
 }
 
 /// Payload of `template.deprecated`.

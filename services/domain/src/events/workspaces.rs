@@ -1,5 +1,7 @@
 //! Workspaces and their builds.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,9 @@ pub struct WorkspaceCreated {
     /// User id of the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<String>,
+    /// Values of the template's variables; never those of secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
     /// Template id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_id: Option<String>,
@@ -84,7 +89,10 @@ pub struct Build {
     /// Job that carries it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
-    /// Template version built.
+    /// After a failure or cancellation: some of its resources may still run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources_remain: Option<bool>,
+    /// Id of the template version built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_version: Option<String>,
     /// What the build does.

@@ -24,10 +24,13 @@ const EXPECTED: &[(&str, &str)] = &[
     ("workspaces:read", "AA-A-"),
     ("workspaces:write", "A----"),
     ("sessions:read", "AAA--"),
+    ("sessions:connect", "A----"),
+    ("sessions:write", "A----"),
     ("quotas:read", "AAAA-"),
     ("quotas:write", "A-A--"),
     ("runners:read", "AA-A-"),
     ("runners:write", "A----"),
+    ("runners:run", "A----"),
     ("tokens:read", "DDD--"),
     ("tokens:write", "D----"),
     ("own-tokens:write", "D----"),
@@ -151,7 +154,10 @@ fn people_look_after_their_own_workspaces_and_tokens() {
         scopes: BTreeSet::new(),
     };
     for permission in Permission::ALL {
-        let own = matches!(permission, Permission::WorkspacesRead | Permission::WorkspacesWrite);
+        let own = matches!(
+            permission,
+            Permission::WorkspacesRead | Permission::WorkspacesWrite | Permission::SessionsConnect
+        );
         assert_eq!(may(&policies, &me, *permission, &super::workspace("acme", "me")), own, "{permission}");
         assert!(!may(&policies, &me, *permission, &super::workspace("acme", "you")), "{permission}");
         let own = matches!(permission, Permission::TokensRead | Permission::OwnTokensWrite);

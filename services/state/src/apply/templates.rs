@@ -1,6 +1,7 @@
 //! Templates, their versions, and who may use them.
 
 use chancery_domain::Event;
+use chancery_domain::attributes;
 use chancery_domain::events::templates::{TemplateAccess, TemplateAttributes, TemplateEvent, VersionPushed};
 use sqlx::AnyConnection;
 
@@ -16,10 +17,12 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Templa
         TemplateEvent::TemplateVersionPromoted(version) => {
             execute!(
                 db,
-                "UPDATE templates SET active_version = $1, updated_at = $2 WHERE id = $3",
+                "UPDATE templates SET active_version = $1, version = version + 1, updated_at = $2
+                    WHERE id = $3 AND own <= $4",
                 version.version_id,
                 event.occurred_at.as_micros(),
                 event.resource.id.clone(),
+                super::own(event),
             )
         }
         TemplateEvent::TemplateVersionArchived(version) => {
@@ -50,17 +53,20 @@ async fn created(db: &mut AnyConnection, event: &Event, template: TemplateAttrib
     let name = template.name.or_else(|| event.resource.name.clone()).unwrap_or_else(|| event.resource.id.clone());
     execute!(
         db,
-        "INSERT INTO templates (id, name, display_name, description, organization, status, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, 'active', $6, $6)
-            ON CONFLICT (id) DO UPDATE SET name = excluded.name, display_name = excluded.display_name,
-            status = 'active',
-            description = excluded.description, organization = excluded.organization,
-            updated_at = excluded.updated_at",
+        "INSERT INTO templates (id, name, name_key, display_name, description, organization, settings, own, status,
+            created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, $9)
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_key,
+            display_name = excluded.display_name, status = 'active', description = excluded.description,
+            organization = excluded.organization, settings = excluded.settings, own = excluded.own,
+            version = templates.version + 1, updated_at = excluded.updated_at WHERE templates.own <= excluded.own",
         event.resource.id.clone(),
-        name,
+        name.clone(),
+        attributes::key(&name),
         template.display_name,
         template.description,
         event.organization.clone(),
+        template.settings.as_ref().map(super::json),
+        super::own(event),
         event.occurred_at.as_micros(),
     )
 }
@@ -68,13 +74,17 @@ async fn created(db: &mut AnyConnection, event: &Event, template: TemplateAttrib
 async fn updated(db: &mut AnyConnection, event: &Event, template: TemplateAttributes) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "UPDATE templates SET name = coalesce($1, name), display_name = coalesce($2, display_name),
-            description = coalesce($3, description), updated_at = $4 WHERE id = $5",
-        template.name,
+        "UPDATE templates SET name = coalesce($1, name), name_key = coalesce($2, name_key),
+            display_name = coalesce($3, display_name), description = coalesce($4, description),
+            settings = coalesce($5, settings), version = version + 1, updated_at = $6 WHERE id = $7 AND own <= $8",
+        template.name.clone(),
+        template.name.as_deref().map(attributes::key),
         template.display_name,
         template.description,
+        template.settings.as_ref().map(super::json),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
+        super::own(event),
     )
 }
 
@@ -86,11 +96,13 @@ async fn status(
 ) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "UPDATE templates SET status = $1, deprecation = coalesce($2, deprecation), updated_at = $3 WHERE id = $4",
+        "UPDATE templates SET status = $1, deprecation = coalesce($2, deprecation), version = version + 1,
+            updated_at = $3 WHERE id = $4 AND own <= $5",
         status,
         deprecation,
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
+        super::own(event),
     )
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod plans;
 mod possessions;
 mod records;
 mod resources;
-mod rows;
+pub(crate) mod rows;
 mod users;
 
 use chancery_domain::attributes::Attributes;
@@ -29,7 +29,7 @@ pub use users::Named;
 const CHUNK: usize = 200;
 
 impl State {
-    async fn rows(&self, query: Query<'_, Any, sqlx::any::AnyArguments>) -> Result<Vec<AnyRow>, StateError> {
+    pub(crate) async fn rows(&self, query: Query<'_, Any, sqlx::any::AnyArguments>) -> Result<Vec<AnyRow>, StateError> {
         Ok(query.fetch_all(&self.pool).await?)
     }
 

@@ -122,15 +122,15 @@ pub(super) fn resource(row: &AnyRow) -> Result<CustomResource, StateError> {
     })
 }
 
-pub(super) fn flag(row: &AnyRow, index: usize) -> Result<bool, sqlx::Error> {
+pub(crate) fn flag(row: &AnyRow, index: usize) -> Result<bool, sqlx::Error> {
     Ok(row.try_get::<i64, _>(index)? != 0)
 }
 
-pub(super) fn number(row: &AnyRow, index: usize) -> Result<u64, sqlx::Error> {
+pub(crate) fn number(row: &AnyRow, index: usize) -> Result<u64, sqlx::Error> {
     Ok(row.try_get::<i64, _>(index)?.cast_unsigned())
 }
 
-pub(super) fn moment(row: &AnyRow, index: usize) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(crate) fn moment(row: &AnyRow, index: usize) -> Result<Option<Timestamp>, sqlx::Error> {
     Ok(row.try_get::<Option<i64>, _>(index)?.map(time))
 }
 
