@@ -1,7 +1,7 @@
 //! Reading templates, their versions and who may use them.
 
 use chancery_domain::attributes;
-use chancery_domain::templates::{TemplateRecord, TemplateStatus, TemplateVersionRecord};
+use chancery_domain::templates::{TemplateRecord, TemplateSettings, TemplateStatus, TemplateVersionRecord};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -66,7 +66,7 @@ impl State {
 
 fn template(row: &AnyRow) -> Result<TemplateRecord, StateError> {
     let settings: Option<String> = row.try_get(8)?;
-    let settings = settings.map_or(Ok(Default::default()), |text| serde_json::from_str(&text));
+    let settings = settings.map_or(Ok(TemplateSettings::default()), |text| serde_json::from_str(&text));
     Ok(TemplateRecord {
         id: row.try_get(0)?,
         name: row.try_get(1)?,

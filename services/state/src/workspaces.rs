@@ -1,5 +1,7 @@
 //! Reading workspaces.
 
+use std::collections::BTreeMap;
+
 use chancery_domain::attributes;
 use chancery_domain::workspaces::{WorkspaceRecord, WorkspaceStatus};
 use sqlx::Row;
@@ -42,7 +44,7 @@ fn workspace(row: &AnyRow) -> Result<WorkspaceRecord, StateError> {
         u32::try_from(row.try_get::<i64, _>(index)?).map_err(|_| StateError::Row("workspaces"))
     };
     let parameters: Option<String> = row.try_get(13)?;
-    let parameters = parameters.map_or(Ok(Default::default()), |text| serde_json::from_str(&text));
+    let parameters = parameters.map_or(Ok(BTreeMap::default()), |text| serde_json::from_str(&text));
     Ok(WorkspaceRecord {
         id: row.try_get(0)?,
         name: row.try_get(1)?,
