@@ -29,7 +29,7 @@ mod templates;
 mod tokens;
 mod workspaces;
 
-pub use database::Database;
+pub use database::{Database, GENERATION};
 pub use decisions::{CommandError, DecisionError, Decisions};
 pub use directory::{Named, Person};
 pub use error::StateError;
