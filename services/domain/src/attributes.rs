@@ -1,5 +1,7 @@
 //! SCIM attributes as events carry them, and what the rest of the system takes from them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::event::Change;
@@ -36,6 +38,12 @@ impl Summary {
             active: attributes.get("active").and_then(Value::as_bool),
         }
     }
+}
+
+/// All e-mail addresses of a resource, as they are compared.
+pub fn addresses(attributes: &Attributes) -> BTreeSet<String> {
+    let emails = attributes.get("emails").and_then(Value::as_array).into_iter().flatten();
+    emails.filter_map(|email| text(email.get("value"))).map(|address| key(&address)).collect()
 }
 
 /// The form in which names are compared: they differ in more than case, or are the same.
@@ -97,6 +105,13 @@ mod tests {
         assert_eq!(summary.email.as_deref(), Some("main@example.com"));
         assert_eq!((summary.external_id.as_deref(), summary.active), (Some("7"), Some(false)));
         assert_eq!(Summary::of(&attributes(json!({"emails": [], "active": "yes"}))), Summary::default());
+    }
+
+    #[test]
+    fn all_addresses_are_known_as_they_are_compared() {
+        let emails = json!({"emails": [{"value": "A@x"}, {"value": "b@x"}, {"value": ""}, {"type": "home"}, "c@x"]});
+        assert_eq!(addresses(&attributes(emails)), BTreeSet::from(["a@x".into(), "b@x".into()]));
+        assert!(addresses(&attributes(json!({"emails": "a@x"}))).is_empty());
     }
 
     #[test]

@@ -204,8 +204,9 @@ impl DeleteUser {
                 suspend(&mut draft, user, &payload, None, self.suspension, possessions)
             }
         };
-        for membership in memberships {
+        for membership in memberships.iter().filter(|membership| !membership.everyone) {
             let payload = GroupMember {
+                expires_at: None,
                 member_kind: Some(MemberKind::User),
                 scim_event: None,
                 user_id: user.id.clone(),

@@ -1,7 +1,7 @@
 //! Users. One statement an event.
 
 use chancery_domain::Event;
-use chancery_domain::attributes::{Summary, key};
+use chancery_domain::attributes::{self, Attributes, Summary, key};
 use chancery_domain::events::groups::RoleGrant;
 use chancery_domain::events::identity::{UserCreated, UserSuspended, UserUpdated};
 use sqlx::AnyConnection;
@@ -36,6 +36,7 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, user: UserCre
         own(event),
         event.occurred_at.as_micros(),
     )?;
+    set_addresses(db, event, user.attributes.as_ref(), email.as_deref()).await?;
     for role in user.roles {
         roles::assigned(db, event, RoleGrant { by_group: false, organization: None, role }).await?;
     }
@@ -46,6 +47,7 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, user: UserCre
 pub(super) async fn updated(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
     let Some(attributes) = &user.attributes else { return amended(db, event, user).await };
     let summary = Summary::of(attributes);
+    set_addresses(db, event, Some(attributes), summary.email.as_deref()).await?;
     execute!(
         db,
         "UPDATE users SET username = coalesce($1, username), username_key = coalesce($2, username_key), email = $3,
@@ -65,6 +67,24 @@ pub(super) async fn updated(db: &mut AnyConnection, event: &Event, user: UserUpd
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
     )
+}
+
+/// Notes the addresses beside the main one.
+async fn set_addresses(
+    db: &mut AnyConnection,
+    event: &Event,
+    attributes: Option<&Attributes>,
+    main: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    execute!(&mut *db, "DELETE FROM user_emails WHERE user_id = $1", event.resource.id.clone())?;
+    let main = main.map(key);
+    for address in attributes.map(attributes::addresses).unwrap_or_default() {
+        if Some(&address) != main.as_ref() {
+            let statement = "INSERT INTO user_emails (user_id, email_key) VALUES ($1, $2)";
+            execute!(&mut *db, statement, event.resource.id.clone(), address)?;
+        }
+    }
+    Ok(())
 }
 
 async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
@@ -114,7 +134,7 @@ pub(super) async fn reactivated(db: &mut AnyConnection, event: &Event) -> Result
     )
 }
 
-/// What is deleted has no roles.
+/// What is deleted has neither roles nor addresses.
 pub(super) async fn deleted(db: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
     execute!(
         &mut *db,
@@ -124,6 +144,7 @@ pub(super) async fn deleted(db: &mut AnyConnection, event: &Event) -> Result<(),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
     )?;
+    execute!(&mut *db, "DELETE FROM user_emails WHERE user_id = $1", event.resource.id.clone())?;
     execute!(db, "DELETE FROM user_roles WHERE user_id = $1", event.resource.id.clone())
 }
 

@@ -11,7 +11,11 @@ use crate::{State, StateError};
 const ACTIVE: &str = "SELECT id, username FROM users WHERE status = 'active' ORDER BY id LIMIT $1";
 const ROLES: &str = "SELECT user_id, role, organization FROM user_roles WHERE own = 1 ORDER BY user_id";
 const MEMBERSHIPS: &str = "SELECT m.user_id, m.group_id FROM group_members m JOIN groups g ON g.id = m.group_id
-    WHERE m.own = 1 AND g.status <> 'deleted' ORDER BY m.user_id";
+    WHERE m.own = 1 AND (m.expires_at IS NULL OR m.expires_at > $1) AND g.status <> 'deleted'
+    UNION SELECT u.id, g.id FROM groups g JOIN users u ON u.organization = g.organization
+    WHERE g.everyone = 1 AND u.own = 1
+    UNION SELECT r.user_id, g.id FROM groups g JOIN user_roles r ON r.organization = g.organization
+    WHERE g.everyone = 1 AND r.own = 1 ORDER BY 1, 2";
 
 /// An active user and what was given to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl State {
                 person.roles.push(MappedRole { organization, role: row.try_get(1)? });
             }
         }
-        for row in self.rows(sqlx::query(MEMBERSHIPS)).await? {
+        for row in self.rows(sqlx::query(MEMBERSHIPS).bind(self.moment())).await? {
             if let Some(person) = people.get_mut(row.try_get::<&str, _>(0)?) {
                 person.groups.push(row.try_get(1)?);
             }
