@@ -79,6 +79,20 @@ fn text(value: Option<&Value>) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// Puts a main e-mail address in place of the one there is.
+pub(crate) fn set_main_address(attributes: &mut Attributes, address: &str) {
+    let emails = attributes.entry("emails").or_insert_with(|| Value::Array(Vec::new()));
+    if !emails.is_array() {
+        *emails = Value::Array(Vec::new());
+    }
+    let Some(emails) = emails.as_array_mut() else { return };
+    let primary = emails.iter().position(|email| email.get("primary") == Some(&Value::Bool(true)));
+    match emails.get_mut(primary.unwrap_or(0)).and_then(Value::as_object_mut) {
+        Some(main) => drop(main.insert("value".to_owned(), address.into())),
+        None => emails.insert(0, serde_json::json!({"value": address, "primary": true})),
+    }
+}
+
 fn email(emails: Option<&Value>) -> Option<String> {
     let emails = emails?.as_array()?;
     let primary = emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true)));

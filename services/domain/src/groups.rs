@@ -4,6 +4,7 @@
 //! INVARIANT: no decision needs the members that it does not change, unless the group is mapped to roles and goes or
 //! gets another name.
 
+mod by_hand;
 mod everyone;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::events::groups::{GroupCreated, GroupMember, GroupUpdated, MemberKind}
 use crate::events::identity::Notice;
 use crate::roles::{self, MappedUser};
 
+pub use by_hand::{AmendGroup, FoundGroup, JoinGroup, LeaveGroup};
 pub use everyone::EVERYONE;
 pub(crate) use everyone::found;
 

@@ -53,7 +53,8 @@ pub(super) async fn updated(db: &mut AnyConnection, event: &Event, user: UserUpd
         "UPDATE users SET username = coalesce($1, username), username_key = coalesce($2, username_key), email = $3,
             email_key = $4, display_name = $5, external_id = $6, attributes = $7, connection = coalesce($8, connection),
             status = CASE WHEN status = 'deleted' THEN status ELSE coalesce($9, status) END, removed = 0,
-            delete_at = NULL, own = $10, version = version + 1, updated_at = $11 WHERE id = $12",
+            delete_at = NULL, own = $10, version = version + 1, updated_at = $11,
+            organization = coalesce($13, organization) WHERE id = $12",
         summary.username.clone(),
         summary.username.as_deref().map(key),
         summary.email.clone(),
@@ -66,6 +67,7 @@ pub(super) async fn updated(db: &mut AnyConnection, event: &Event, user: UserUpd
         own(event),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
+        user.organization,
     )
 }
 
@@ -93,7 +95,7 @@ async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Re
         "UPDATE users SET username = coalesce($1, username), username_key = coalesce($2, username_key),
             email = coalesce($3, email), email_key = coalesce($4, email_key),
             display_name = coalesce($5, display_name), connection = coalesce($6, connection), own = $7,
-            version = version + 1, updated_at = $8 WHERE id = $9",
+            version = version + 1, updated_at = $8, organization = coalesce($10, organization) WHERE id = $9",
         user.username.clone(),
         user.username.as_deref().map(key),
         user.email.clone(),
@@ -103,6 +105,7 @@ async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Re
         own(event),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
+        user.organization,
     )
 }
 

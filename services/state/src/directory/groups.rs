@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use chancery_domain::Timestamp;
 use chancery_domain::attributes::key;
 use chancery_domain::directory::{DirectoryGroup, Member, Membership};
 use chancery_domain::events::groups::MemberKind;
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 use super::bound;
 use super::rows::{flag, group, moment, number, select_groups};
@@ -24,6 +26,10 @@ pub(crate) const COUNT: &str = "SELECT count(*) FROM groups WHERE connection = $
 pub(crate) const MEMBERS: &str = "SELECT user_id, kind, user_name, expires_at FROM group_members
     WHERE group_id = $1 AND user_id > $2 AND own = 1 AND (expires_at IS NULL OR expires_at > $4)
     ORDER BY user_id LIMIT $3";
+pub(crate) const MEMBERSHIP: &str = "SELECT user_id, kind, user_name, expires_at, group_id FROM group_members
+    WHERE group_id = $1 AND user_id = $2 AND own = 1";
+pub(crate) const EXPIRED: &str = "SELECT user_id, kind, user_name, expires_at, group_id FROM group_members
+    WHERE expires_at IS NOT NULL AND expires_at <= $1 AND own = 1 ORDER BY expires_at, group_id, user_id LIMIT $2";
 pub(crate) const MEMBER_COUNT: &str = "SELECT count(*) FROM group_members
     WHERE group_id = $1 AND own = 1 AND (expires_at IS NULL OR expires_at > $2)";
 pub(crate) const AMONG: &str = "SELECT user_id FROM group_members
@@ -89,11 +95,20 @@ impl State {
     pub async fn members(&self, group: &str, after: Option<&str>, limit: usize) -> Result<Vec<Member>, StateError> {
         let after = after.unwrap_or_default().to_owned();
         let query = sqlx::query(MEMBERS).bind(group.to_owned()).bind(after).bind(bound(limit)).bind(self.moment());
-        let member = |row: &sqlx::any::AnyRow| {
-            let kind = MemberKind::from_name(row.try_get(1)?).ok_or(StateError::Row("group_members"))?;
-            Ok(Member { id: row.try_get(0)?, kind, name: row.try_get(2)?, expires_at: moment(row, 3)? })
-        };
         self.rows(query).await?.iter().map(member).collect()
+    }
+
+    /// The membership of `user` in `group`, also one that has ended by itself and is not yet removed.
+    pub async fn membership(&self, group: &str, user: &str) -> Result<Option<Member>, StateError> {
+        let rows = self.rows(sqlx::query(MEMBERSHIP).bind(group.to_owned()).bind(user.to_owned())).await?;
+        rows.iter().map(member).collect::<Result<Vec<_>, _>>().map(first)
+    }
+
+    /// Memberships that have ended by themselves at `now` or before, those that ended first first, with the ids of their
+    /// groups.
+    pub async fn memberships_due(&self, now: Timestamp, limit: usize) -> Result<Vec<(String, Member)>, StateError> {
+        let rows = self.rows(sqlx::query(EXPIRED).bind(now.as_micros()).bind(bound(limit))).await?;
+        rows.iter().map(|row| Ok((row.try_get(4)?, member(row)?))).collect()
     }
 
     /// How many members a group has.
@@ -130,4 +145,9 @@ impl State {
     ) -> Result<Vec<DirectoryGroup>, StateError> {
         self.rows(query).await?.iter().map(group).collect()
     }
+}
+
+fn member(row: &AnyRow) -> Result<Member, StateError> {
+    let kind = MemberKind::from_name(row.try_get(1)?).ok_or(StateError::Row("group_members"))?;
+    Ok(Member { id: row.try_get(0)?, kind, name: row.try_get(2)?, expires_at: moment(row, 3)? })
 }

@@ -62,7 +62,7 @@ impl State {
             let parameters: Vec<String> = (begin..chunk.len() + begin).map(|number| format!("${number}")).collect();
             let statement = statement.replace("$ids", &parameters.join(", "));
             let query = sqlx::query(AssertSqlSafe(statement)).bind(first.to_owned());
-            let query = second.into_iter().fold(query, |query, second| query.bind(second));
+            let query = second.into_iter().fold(query, sqlx::query::Query::bind);
             let query = chunk.iter().fold(query, |query, id| query.bind(id.clone()));
             rows.extend(query.fetch_all(&self.pool).await?);
         }

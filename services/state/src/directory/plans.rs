@@ -1,9 +1,9 @@
 //! The statements on hot paths, and the index each must go by.
 
-use super::{access, allowances, groups, possessions, resources, users};
+use super::{access, allowances, everyone, groups, possessions, resources, users};
 use crate::queries;
 
-pub(crate) const HOT: [(&str, &str); 31] = [
+pub(crate) const HOT: [(&str, &str); 36] = [
     (users::BY_ID, "sqlite_autoindex_users_1 (id=?)"),
     (users::BY_NAME, "users_by_username (username_key=?)"),
     (users::BY_EXTERNAL_ID, "users_by_external_id (external_id=? AND connection=?)"),
@@ -23,6 +23,11 @@ pub(crate) const HOT: [(&str, &str); 31] = [
     (groups::MEMBERS, "sqlite_autoindex_group_members_1 (group_id=? AND user_id>?)"),
     (groups::AMONG, "sqlite_autoindex_group_members_1 (group_id=? AND user_id=?)"),
     (groups::MEMBERSHIPS, "groups_of_member (user_id=?)"),
+    (groups::MEMBERSHIP, "sqlite_autoindex_group_members_1 (group_id=? AND user_id=?)"),
+    (groups::EXPIRED, "group_members_to_expire (expires_at>? AND expires_at<?)"),
+    (everyone::EVERYONE_OF, "users_of_organization (organization=?)"),
+    (everyone::EVERYONE_OF, "roles_of_organization (organization=?)"),
+    (everyone::COUNT_OF, "users_of_organization (organization=?)"),
     (allowances::ALLOWANCES, "groups_of_member (user_id=?)"),
     (allowances::ALLOWANCES, "groups_of_everyone (organization=?)"),
     (resources::BY_ID, "sqlite_autoindex_directory_resources_1 (resource_type=? AND id=?)"),
