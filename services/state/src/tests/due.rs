@@ -52,8 +52,7 @@ impl World {
 
     async fn take(&self, decide: impl Fn(Context) -> Result<Vec<Event>, Refusal>) {
         let keys = ["all".to_owned()];
-        let decided =
-            self.decisions.decide(&keys, async || Ok::<_, CommandError>((decide(self.context())?, ())));
+        let decided = self.decisions.decide(&keys, async || Ok::<_, CommandError>((decide(self.context())?, ())));
         decided.await.unwrap();
     }
 
