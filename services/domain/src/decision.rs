@@ -77,6 +77,9 @@ pub enum Refusal {
     /// Another connection, or none, provisions it.
     #[error("the {0} is not provisioned by this connection")]
     Foreign(&'static str),
+    /// What it is about is not of the kind, or in the condition, that allows it.
+    #[error("{0}")]
+    Contradicts(&'static str),
     /// About a token.
     #[error(transparent)]
     Token(#[from] TokenRefusal),

@@ -194,7 +194,9 @@ impl From<Refusal> for ApiError {
             Refusal::Unknown(_) | Refusal::Foreign(_) => Self::NotFound(refusal.to_string()),
             Refusal::Token(TokenRefusal::Unknown) => Self::NotFound("there is no such token".to_owned()),
             Refusal::Token(TokenRefusal::Revoked) => Self::Conflict("the token is revoked already".to_owned()),
-            Refusal::Token(TokenRefusal::Rotated) | Refusal::Taken { .. } => Self::Conflict(refusal.to_string()),
+            Refusal::Token(TokenRefusal::Rotated) | Refusal::Taken { .. } | Refusal::Contradicts(_) => {
+                Self::Conflict(refusal.to_string())
+            }
             refusal => Self::bad_request(refusal.to_string()),
         }
     }

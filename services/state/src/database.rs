@@ -18,9 +18,10 @@ use crate::StateError;
 pub const GENERATION: u32 = 2;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 16] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
+    ("user_emails", &["user_id", "email_key"]),
     ("user_roles", &["user_id", "role", "organization"]),
     ("groups", &["id"]),
     ("group_members", &["group_id", "user_id"]),

@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::rebuild::{compare, fold};
 use crate::*;
 
+mod allowances;
 mod directory;
+mod due;
 mod history;
 mod plans;
 

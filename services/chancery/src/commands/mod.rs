@@ -2,14 +2,18 @@
 
 mod audit;
 mod config;
+pub(crate) mod directory;
 mod generate;
+pub(crate) mod groups;
 mod import;
 mod login;
 mod migrate;
+pub(crate) mod organizations;
 pub(crate) mod policies;
 mod sign_ins;
 mod state;
 mod tokens;
+pub(crate) mod users;
 
 use clap::CommandFactory;
 
@@ -38,6 +42,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Import(import) => import::run(import, &client(&arguments)?).await,
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
+        Command::Users(command) => users::run(command, &client(&arguments)?).await,
+        Command::Groups(command) => groups::run(command, &client(&arguments)?).await,
+        Command::Organizations(command) => organizations::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,
