@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 21] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_roles", &["user_id", "role", "organization"]),
@@ -29,6 +29,12 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
     ("directory_resources", &["resource_type", "id"]),
     ("custom_roles", &["name"]),
     ("policies", &["id", "version"]),
+    ("builds", &["workspace_id", "number"]),
+    ("quota_ledger", &["quota_id", "workspace_id"]),
+    ("quota_usage", &["quota_id", "began_version"]),
+    ("quota_caps", &["id"]),
+    ("quota_budgets", &["id"]),
+    ("quota_settings", &["organization"]),
 ];
 
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");
