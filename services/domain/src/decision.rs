@@ -77,6 +77,17 @@ pub enum Refusal {
     /// Another connection, or none, provisions it.
     #[error("the {0} is not provisioned by this connection")]
     Foreign(&'static str),
+    /// It is doing something that does not allow this.
+    #[error("the {what} is {status}")]
+    InState {
+        /// What it is about.
+        what: &'static str,
+        /// What it is doing.
+        status: &'static str,
+    },
+    /// A rule forbids it.
+    #[error("{0}")]
+    Forbidden(String),
     /// About a token.
     #[error(transparent)]
     Token(#[from] TokenRefusal),
