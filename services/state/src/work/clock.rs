@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chancery_domain::decision::{Context, Refusal};
 use chancery_domain::quotas::bounds::BudgetRecord;
 use chancery_domain::templates::TemplateRecord;
-use chancery_domain::workspaces::builds::{Ending, FinishBuild, RequestBuild};
+use chancery_domain::workspaces::builds::{BrokenOff, Ending, FinishBuild, RequestBuild};
 use chancery_domain::workspaces::clock::{Action, Life, Patience, due};
 use chancery_domain::{Event, Timestamp};
 use jiff::tz::TimeZone;
@@ -130,7 +130,7 @@ impl Decisions {
                 Action::GiveUp { reason } => {
                     let Some(build) = last else { return Ok((Vec::new(), false)) };
                     let facts = self.state().facts_of(&workspace, context.now).await?;
-                    let broken = Default::default();
+                    let broken = BrokenOff::default();
                     let ending = Ending::Failed { broken, error: Some(reason), expired: true };
                     Ok(FinishBuild { ending }.decide(&workspace, &build, &facts, context)?)
                 }
