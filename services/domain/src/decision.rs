@@ -85,7 +85,18 @@ pub enum Refusal {
         /// What it is doing.
         status: &'static str,
     },
-    /// A rule forbids it.
+    /// What is there does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is not in the version any more that the change was made for.
+    #[error("the {what} has changed: it is in version {version} now")]
+    Stale {
+        /// What was to be changed.
+        what: &'static str,
+        /// The version it is in.
+        version: u64,
+    },
+    /// Who asks may not, whatever their permissions.
     #[error("{0}")]
     Forbidden(String),
     /// About a token.
@@ -96,6 +107,10 @@ pub enum Refusal {
 impl Refusal {
     pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Invalid { field, reason: reason.into() }
+    }
+
+    pub(crate) fn conflict(reason: impl Into<String>) -> Self {
+        Self::Conflict(reason.into())
     }
 }
 
@@ -141,6 +156,17 @@ pub(crate) fn name(field: &'static str, text: &str, limit: usize) -> Result<(), 
         return Err(Refusal::invalid(field, format!("must have 1 to {limit} characters")));
     }
     if text.chars().any(char::is_control) {
+        return Err(Refusal::invalid(field, "must not contain control characters"));
+    }
+    Ok(())
+}
+
+/// Text for people, bounded, perhaps of several lines.
+pub(crate) fn prose(field: &'static str, text: &str, limit: usize) -> Result<(), Refusal> {
+    if text.chars().count() > limit {
+        return Err(Refusal::invalid(field, format!("must have at most {limit} characters")));
+    }
+    if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
         return Err(Refusal::invalid(field, "must not contain control characters"));
     }
     Ok(())
