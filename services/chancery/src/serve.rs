@@ -28,7 +28,7 @@ use crate::configuration::{Configuration, LogEngine, sign_in};
 use crate::failure::{Doing, Failure};
 use crate::{demo, telemetry, terminal};
 
-/// How often it is looked for users that are to be deleted.
+/// How often it is looked for users that are to be deleted, and for memberships that are over.
 const DELETIONS: Duration = Duration::from_mins(1);
 
 /// Longest that shutting down may take after the requests are drained.
@@ -143,25 +143,40 @@ fn work(
         let decisions = Decisions::new(log.clone(), state.clone());
         // Decisions borrow across threads in a way that the compiler cannot see through: they stay on one.
         let (log, cancel, runtime) = (log.clone(), cancel.clone(), Handle::current());
-        working.push(tokio::task::spawn_blocking(move || runtime.block_on(delete_due_users(log, decisions, cancel))));
+        working.push(tokio::task::spawn_blocking(move || runtime.block_on(do_what_is_due(log, decisions, cancel))));
     }
     Ok(working)
 }
 
-/// Deletes users whose connection keeps them for some days after they were removed. One node does.
-async fn delete_due_users(log: Log, decisions: Decisions, cancel: CancellationToken) {
+/// Deletes users whose connection keeps them for some days after they were removed, and ends memberships that are over.
+/// One node does.
+async fn do_what_is_due(log: Log, decisions: Decisions, cancel: CancellationToken) {
     while cancel.run_until_cancelled(tokio::time::sleep(DELETIONS)).await.is_some() {
-        let deleted = match log.leads("deletions").await {
-            Ok(true) => decisions.delete_due_users(own_context).await.map_err(|error| error.to_string()),
-            Ok(false) => Ok(0),
-            Err(error) => Err(error.to_string()),
-        };
-        match deleted {
+        match log.leads("deletions").await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "finding out which node does what is due");
+                continue;
+            }
+        }
+        match decisions.delete_due_users(own_context).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "deleted users whose time was over"),
-            Err(error) => tracing::warn!(error, "deleting users whose time is over"),
+            Err(error) => tracing::warn!(%error, "deleting users whose time is over"),
+        }
+        match decisions.end_due_memberships(clock_context).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "ended memberships whose time was over"),
+            Err(error) => tracing::warn!(%error, "ending memberships whose time is over"),
         }
     }
+}
+
+/// What a decision of the clock's may know.
+fn clock_context() -> Context {
+    let actor = Actor { id: "clock".to_owned(), kind: ActorKind::System, ..Actor::default() };
+    Context { actor, ..own_context() }
 }
 
 /// What a decision of Chancery's own may know.

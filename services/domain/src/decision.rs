@@ -99,6 +99,9 @@ pub enum Refusal {
     /// Who asks may not, whatever their permissions.
     #[error("{0}")]
     Forbidden(String),
+    /// What it is about is not of the kind, or in the condition, that allows it.
+    #[error("{0}")]
+    Contradicts(&'static str),
     /// About a token.
     #[error(transparent)]
     Token(#[from] TokenRefusal),

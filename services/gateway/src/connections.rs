@@ -22,12 +22,13 @@ use crate::scim::DryRun;
 use crate::tokens::{self, Order};
 
 /// What can be set of a connection.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "adopt_unmanaged",
     "deletion",
     "dry_run",
     "group_mappings",
     "mappings",
+    "members_by_hand",
     "name",
     "organizations",
     "profile",

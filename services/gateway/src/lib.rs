@@ -14,6 +14,7 @@ mod authorization;
 mod connections;
 mod error;
 mod gateway;
+mod groups;
 mod ingest;
 mod middleware;
 mod operations;

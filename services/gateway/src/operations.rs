@@ -10,7 +10,9 @@ use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::{audit, connections, ingest, organizations, policies, resources, roles, sign_in, simulate, tokens, users};
+use crate::{
+    audit, connections, groups, ingest, organizations, policies, resources, roles, sign_in, simulate, tokens, users,
+};
 
 /// A projector this far behind is not ready.
 const READY_LAG: u64 = 200_000;
@@ -144,6 +146,15 @@ pub fn openapi() -> String {
         connections::dry_run,
         organizations::list,
         organizations::create,
+        organizations::show,
+        organizations::update,
+        groups::create,
+        groups::show,
+        groups::update,
+        groups::delete,
+        groups::members::list,
+        groups::members::join,
+        groups::members::leave,
         roles::list,
         roles::define,
         roles::withdraw,
@@ -162,6 +173,8 @@ pub fn openapi() -> String {
         resources::users,
         users::create,
         users::show,
+        users::update,
+        users::delete,
         users::grants::list,
         users::grants::assign,
         users::grants::revoke,

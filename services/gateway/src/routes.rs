@@ -5,8 +5,8 @@ use chancery_policy::Permission;
 
 use crate::error::ApiError;
 use crate::{
-    audit, connections, ingest, operations, organizations, policies, resources, roles, scim, sign_in, simulate, tokens,
-    users,
+    audit, connections, groups, ingest, operations, organizations, policies, resources, roles, scim, sign_in, simulate,
+    tokens, users,
 };
 
 /// What it takes to use an operation.
@@ -74,8 +74,19 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/users/{id}/roles", Permission::UsersWrite),
     needs("POST", "/api/v1/users/{id}/suspend", Permission::UsersWrite),
     needs("POST", "/api/v1/users/{id}/reactivate", Permission::UsersWrite),
+    needs("PATCH", "/api/v1/users/{id}", Permission::UsersWrite),
+    needs("DELETE", "/api/v1/users/{id}", Permission::UsersWrite),
     needs("GET", "/api/v1/groups", Permission::GroupsRead),
     given("GET", "/api/v1/templates", &[Permission::TemplatesRead]),
+    needs("POST", "/api/v1/groups", Permission::GroupsWrite),
+    needs("GET", "/api/v1/groups/{id}", Permission::GroupsRead),
+    needs("PATCH", "/api/v1/groups/{id}", Permission::GroupsWrite),
+    needs("DELETE", "/api/v1/groups/{id}", Permission::GroupsWrite),
+    needs("GET", "/api/v1/groups/{id}/members", Permission::GroupsRead),
+    needs("PUT", "/api/v1/groups/{id}/members/{user}", Permission::GroupsWrite),
+    needs("DELETE", "/api/v1/groups/{id}/members/{user}", Permission::GroupsWrite),
+    needs("GET", "/api/v1/organizations/{name}", Permission::OrganizationsRead),
+    needs("PATCH", "/api/v1/organizations/{name}", Permission::OrganizationsWrite),
     needs("GET", "/api/v1/workspaces", Permission::WorkspacesRead),
     needs("GET", "/api/v1/sessions", Permission::SessionsRead),
     needs("GET", "/api/v1/organizations", Permission::OrganizationsRead),
@@ -92,7 +103,7 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("GET", "/api/v1/cluster", Permission::OperationsRead),
     needs("GET", "/api/v1/consumers", Permission::OperationsRead),
     needs("GET", "/api/v1/dead-letters", Permission::OperationsRead),
-    needs("GET", "/api/v1/tokens", Permission::OwnTokensWrite),
+    needs("GET", "/api/v1/tokens", Permission::TokensRead),
     needs("POST", "/api/v1/tokens", Permission::OwnTokensWrite),
     needs("DELETE", "/api/v1/tokens/{id}", Permission::OwnTokensWrite),
     needs("POST", "/api/v1/tokens/{id}/rotate", Permission::OwnTokensWrite),
@@ -145,7 +156,6 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/audit/export", web::get().to(audit::export::export)))
         .configure(identities)
         .configure(rules)
-        .service(only_get("/api/v1/groups", web::get().to(resources::groups)))
         .service(only_get("/api/v1/templates", web::get().to(resources::templates)))
         .service(only_get("/api/v1/workspaces", web::get().to(resources::workspaces)))
         .service(only_get("/api/v1/sessions", web::get().to(resources::sessions)))
@@ -199,7 +209,39 @@ fn identities(config: &mut ServiceConfig) {
                 .route(web::post().to(users::create))
                 .default_service(web::to(|| async { not_allowed("GET, POST") })),
         )
-        .service(only_get("/api/v1/users/{id}", web::get().to(users::show)))
+        .service(
+            web::resource("/api/v1/organizations/{name}")
+                .route(web::get().to(organizations::show))
+                .route(web::patch().to(organizations::update))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH") })),
+        )
+        .service(
+            web::resource("/api/v1/users/{id}")
+                .route(web::get().to(users::show))
+                .route(web::patch().to(users::update))
+                .route(web::delete().to(users::delete))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH, DELETE") })),
+        )
+        .service(
+            web::resource("/api/v1/groups")
+                .route(web::get().to(resources::groups))
+                .route(web::post().to(groups::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(
+            web::resource("/api/v1/groups/{id}")
+                .route(web::get().to(groups::show))
+                .route(web::patch().to(groups::update))
+                .route(web::delete().to(groups::delete))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH, DELETE") })),
+        )
+        .service(only_get("/api/v1/groups/{id}/members", web::get().to(groups::members::list)))
+        .service(
+            web::resource("/api/v1/groups/{id}/members/{user}")
+                .route(web::put().to(groups::members::join))
+                .route(web::delete().to(groups::members::leave))
+                .default_service(web::to(|| async { not_allowed("PUT, DELETE") })),
+        )
         .service(
             web::resource("/api/v1/users/{id}/roles")
                 .route(web::get().to(users::grants::list))

@@ -13,9 +13,10 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 22] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 23] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
+    ("user_emails", &["user_id", "email_key"]),
     ("user_roles", &["user_id", "role", "organization"]),
     ("groups", &["id"]),
     ("group_members", &["group_id", "user_id"]),

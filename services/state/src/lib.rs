@@ -38,7 +38,7 @@ pub use decisions::{CommandError, DecisionError, Decisions};
 pub use directory::{Named, Person};
 pub use error::StateError;
 pub use projector::Projector;
-pub use queries::{ConsumerStatus, ResourceKind, Within};
+pub use queries::{ConsumerStatus, ResourceKind, Wanted, Within};
 pub use quotas::{LedgerRow, Subject, zone};
 pub use rebuild::{Difference, RebuildReport, rebuild};
 pub use state::State;

@@ -2,9 +2,8 @@
 //!
 //! INVARIANT: only what Chancery itself has decided counts. What other systems say of quotas is for reports.
 
-use std::collections::BTreeMap;
-
 use chancery_domain::Timestamp;
+use chancery_domain::directory::Allowance;
 use chancery_domain::events::quotas::{AllowanceShare, BudgetSubject, CapKind, Period, QuotaSettings, UnknownCosts};
 use chancery_domain::quotas::bounds::{BudgetRecord, CapRecord, period_start};
 use chancery_domain::quotas::{BudgetFact, CapFact, Facts, LedgerEntry};
@@ -21,12 +20,6 @@ pub(crate) const ENFORCED: &str = "SELECT 1 FROM groups WHERE organization = $1 
         AND status <> 'deleted'
     UNION ALL SELECT 1 FROM groups WHERE organization = $1 AND quota_allowance > 0 AND own = 1
         AND status <> 'deleted' LIMIT 1";
-/// SQLite takes the tables of a `CROSS JOIN` in the order they are named.
-pub(crate) const ALLOWANCES: &str = "SELECT g.id, g.name, g.quota_allowance FROM group_members m CROSS JOIN groups g
-    WHERE g.id = m.group_id AND m.user_id = $1 AND g.organization = $2 AND m.own = 1 AND g.own = 1
-    AND g.status <> 'deleted'";
-pub(crate) const EVERYONE: &str = "SELECT g.id, g.name, g.quota_allowance FROM organizations o CROSS JOIN groups g
-    WHERE o.name = $1 AND o.own = 1 AND g.id = o.id AND g.own = 1 AND g.status <> 'deleted'";
 pub(crate) const CAPS: &str =
     "SELECT id, organization, bounds, subject_id, most FROM quota_caps WHERE organization = $1 ORDER BY id";
 pub(crate) const BUDGETS: &str = "SELECT id, organization, subject_kind, subject_id, period, credit_hours, hard,
@@ -109,20 +102,6 @@ impl State {
         Ok(!self.rows(sqlx::query(ENFORCED).bind(organization.to_owned())).await?.is_empty())
     }
 
-    /// A user's allowances in an organization: those of their groups, and of the one that all are in.
-    pub async fn allowances(&self, organization: &str, user: &str) -> Result<Vec<AllowanceShare>, StateError> {
-        let mut shares = BTreeMap::new();
-        let own = self.rows(sqlx::query(ALLOWANCES).bind(user.to_owned()).bind(organization.to_owned())).await?;
-        let all = self.rows(sqlx::query(EVERYONE).bind(organization.to_owned())).await?;
-        for row in own.iter().chain(&all) {
-            let group_id: String = row.try_get(0)?;
-            let share =
-                AllowanceShare { allowance: number(row, 2)?, group_id: group_id.clone(), group_name: row.try_get(1)? };
-            shares.insert(group_id, share);
-        }
-        Ok(shares.into_values().collect())
-    }
-
     /// A group's allowance, if one was set.
     pub async fn group_allowance(&self, group: &str) -> Result<Option<u32>, StateError> {
         let rows = self.rows(sqlx::query(ALLOWANCE).bind(group.to_owned())).await?;
@@ -188,7 +167,8 @@ impl State {
     /// What bounds the builds of a workspace.
     pub async fn quota_facts(&self, subject: Subject<'_>, now: Timestamp) -> Result<Facts, StateError> {
         let Subject { organization, user, .. } = subject;
-        let allowances = self.allowances(organization, user).await?;
+        let allowances: Vec<AllowanceShare> =
+            self.allowances(organization, user).await?.into_iter().map(share).collect();
         let (mut others, mut own) = (Vec::new(), LedgerEntry::default());
         for row in self.ledger(organization, user).await? {
             if row.workspace_id == subject.workspace {
@@ -259,6 +239,11 @@ impl State {
 /// The zone of this name; UTC without one, or where it is not known here.
 pub fn zone(name: Option<&str>) -> TimeZone {
     name.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
+}
+
+fn share(allowance: Allowance) -> AllowanceShare {
+    let Allowance { group_id, name, allowance } = allowance;
+    AllowanceShare { allowance: allowance.into(), group_id, group_name: Some(name) }
 }
 
 /// Whether a budget concerns a user with these groups.

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::rebuild::{compare, fold};
 use crate::*;
 
+mod allowances;
 mod directory;
 mod history;
 mod plans;

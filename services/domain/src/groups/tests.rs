@@ -16,11 +16,14 @@ fn group(name: &str) -> DirectoryGroup {
     DirectoryGroup {
         id: "g".into(),
         name: name.into(),
+        display_name: Some(name.into()),
         organization: Some("eng".into()),
         connection: Some("okta".into()),
         attributes: named(name),
         deleted: false,
+        everyone: false,
         own: true,
+        quota_allowance: 0,
         version: 1,
         created_at: Timestamp::EPOCH,
         updated_at: Timestamp::EPOCH,
@@ -28,7 +31,7 @@ fn group(name: &str) -> DirectoryGroup {
 }
 
 fn member(id: &str) -> Member {
-    Member { id: id.into(), kind: MemberKind::User, name: Some(format!("user {id}")) }
+    Member { id: id.into(), kind: MemberKind::User, name: Some(format!("user {id}")), expires_at: None }
 }
 
 fn mapping(group: &str, role: &str) -> GroupMapping {

@@ -88,7 +88,7 @@ impl Past {
         self.now = self.now.max(Some(event.recorded_at));
         let id = event.resource.id.as_str();
         match catalogue::decode(event) {
-            Ok(Payload::Identity(payload)) => self.identity(id, payload),
+            Ok(Payload::Identity(payload)) => self.identity(event, id, payload),
             Ok(Payload::Policy(PolicyEvent::PolicyPublished(policy))) => {
                 let text = policy.text.unwrap_or_default();
                 let published = PublishedPolicy { id: id.to_owned(), version: policy.version, text };
@@ -99,7 +99,7 @@ impl Past {
         }
     }
 
-    fn identity(&mut self, id: &str, payload: IdentityEvent) {
+    fn identity(&mut self, event: &Event, id: &str, payload: IdentityEvent) {
         match payload {
             IdentityEvent::UserCreated(user) => {
                 let active = user.attributes.as_ref().and_then(|attributes| Summary::of(attributes).active);
@@ -131,7 +131,8 @@ impl Past {
             IdentityEvent::GroupDeleted(_) => drop(self.groups.remove(id)),
             IdentityEvent::RoleDefined(role) => {
                 let permissions = role.permissions.iter().filter_map(|name| Permission::parse(name)).collect();
-                self.roles.insert(id.to_owned(), CustomRole { name: id.to_owned(), permissions, version: 1 });
+                let version = event.stream_version.max(1);
+                self.roles.insert(id.to_owned(), CustomRole { name: id.to_owned(), permissions, version });
             }
             IdentityEvent::RoleWithdrawn(_) => drop(self.roles.remove(id)),
             IdentityEvent::TokenCreated(token) => {

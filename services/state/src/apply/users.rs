@@ -1,7 +1,7 @@
 //! Users. One statement an event.
 
 use chancery_domain::Event;
-use chancery_domain::attributes::{Summary, key};
+use chancery_domain::attributes::{self, Attributes, Summary, key};
 use chancery_domain::events::groups::RoleGrant;
 use chancery_domain::events::identity::{UserCreated, UserSuspended, UserUpdated};
 use sqlx::AnyConnection;
@@ -36,6 +36,7 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, user: UserCre
         own(event),
         event.occurred_at.as_micros(),
     )?;
+    set_addresses(db, event, user.attributes.as_ref(), email.as_deref()).await?;
     for role in user.roles {
         roles::assigned(db, event, RoleGrant { by_group: false, organization: None, role }).await?;
     }
@@ -46,12 +47,14 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, user: UserCre
 pub(super) async fn updated(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
     let Some(attributes) = &user.attributes else { return amended(db, event, user).await };
     let summary = Summary::of(attributes);
+    set_addresses(db, event, Some(attributes), summary.email.as_deref()).await?;
     execute!(
         db,
         "UPDATE users SET username = coalesce($1, username), username_key = coalesce($2, username_key), email = $3,
             email_key = $4, display_name = $5, external_id = $6, attributes = $7, connection = coalesce($8, connection),
             status = CASE WHEN status = 'deleted' THEN status ELSE coalesce($9, status) END, removed = 0,
-            delete_at = NULL, own = $10, version = version + 1, updated_at = $11 WHERE id = $12",
+            delete_at = NULL, own = $10, version = version + 1, updated_at = $11,
+            organization = coalesce($13, organization) WHERE id = $12",
         summary.username.clone(),
         summary.username.as_deref().map(key),
         summary.email.clone(),
@@ -64,7 +67,26 @@ pub(super) async fn updated(db: &mut AnyConnection, event: &Event, user: UserUpd
         own(event),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
+        user.organization,
     )
+}
+
+/// Notes the addresses beside the main one.
+async fn set_addresses(
+    db: &mut AnyConnection,
+    event: &Event,
+    attributes: Option<&Attributes>,
+    main: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    execute!(&mut *db, "DELETE FROM user_emails WHERE user_id = $1", event.resource.id.clone())?;
+    let main = main.map(key);
+    for address in attributes.map(attributes::addresses).unwrap_or_default() {
+        if Some(&address) != main.as_ref() {
+            let statement = "INSERT INTO user_emails (user_id, email_key) VALUES ($1, $2)";
+            execute!(&mut *db, statement, event.resource.id.clone(), address)?;
+        }
+    }
+    Ok(())
 }
 
 async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
@@ -73,7 +95,7 @@ async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Re
         "UPDATE users SET username = coalesce($1, username), username_key = coalesce($2, username_key),
             email = coalesce($3, email), email_key = coalesce($4, email_key),
             display_name = coalesce($5, display_name), connection = coalesce($6, connection), own = $7,
-            version = version + 1, updated_at = $8 WHERE id = $9",
+            version = version + 1, updated_at = $8, organization = coalesce($10, organization) WHERE id = $9",
         user.username.clone(),
         user.username.as_deref().map(key),
         user.email.clone(),
@@ -83,6 +105,7 @@ async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Re
         own(event),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
+        user.organization,
     )
 }
 
@@ -114,7 +137,7 @@ pub(super) async fn reactivated(db: &mut AnyConnection, event: &Event) -> Result
     )
 }
 
-/// What is deleted has no roles.
+/// What is deleted has neither roles nor addresses.
 pub(super) async fn deleted(db: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
     execute!(
         &mut *db,
@@ -124,6 +147,7 @@ pub(super) async fn deleted(db: &mut AnyConnection, event: &Event) -> Result<(),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
     )?;
+    execute!(&mut *db, "DELETE FROM user_emails WHERE user_id = $1", event.resource.id.clone())?;
     execute!(db, "DELETE FROM user_roles WHERE user_id = $1", event.resource.id.clone())
 }
 
