@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::commands::policies::PoliciesCommand;
+use crate::commands::quota::QuotaCommand;
+use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
 
 /// Audit and governance for remote-development platforms.
@@ -64,6 +66,12 @@ pub(crate) enum Command {
     /// Publish, withdraw and try out policies, and ask who may do what.
     #[command(subcommand)]
     Policies(PoliciesCommand),
+    /// Make, build, hand over and schedule workspaces.
+    #[command(subcommand)]
+    Workspaces(WorkspacesCommand),
+    /// See what may be used and is, ask what would be, and set bounds.
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

@@ -27,7 +27,6 @@ pub(crate) const BUDGETS: &str = "SELECT id, organization, subject_kind, subject
 pub(crate) const ALL_BUDGETS: &str = "SELECT id, organization, subject_kind, subject_id, period, credit_hours, hard,
     warned_since FROM quota_budgets ORDER BY organization, id";
 pub(crate) const SETTINGS: &str = "SELECT unknown_costs, time_zone FROM quota_settings WHERE organization = $1";
-pub(crate) const ALLOWANCE: &str = "SELECT quota_allowance, allowance_set FROM groups WHERE id = $1";
 pub(crate) const COUNTED_OF_ORGANIZATION: &str = "SELECT CAST(coalesce(sum(counted), 0) AS BIGINT) FROM quota_ledger
     WHERE organization = $1 AND own = 1 AND workspace_id <> $2";
 pub(crate) const COUNTED_OF_GROUP: &str = "SELECT CAST(coalesce(sum(l.counted), 0) AS BIGINT)
@@ -100,14 +99,6 @@ impl State {
     /// Whether an organization has allowances.
     pub async fn quota_enforced(&self, organization: &str) -> Result<bool, StateError> {
         Ok(!self.rows(sqlx::query(ENFORCED).bind(organization.to_owned())).await?.is_empty())
-    }
-
-    /// A group's allowance, if one was set.
-    pub async fn group_allowance(&self, group: &str) -> Result<Option<u32>, StateError> {
-        let rows = self.rows(sqlx::query(ALLOWANCE).bind(group.to_owned())).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let allowance = u32::try_from(row.try_get::<i64, _>(0)?).map_err(|_| StateError::Row("groups"))?;
-        Ok((allowance > 0 || flag(row, 1)?).then_some(allowance))
     }
 
     /// The caps of an organization.

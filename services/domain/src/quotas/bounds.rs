@@ -1,14 +1,11 @@
-//! Bounds that administrators set: allowances of groups, caps, budgets over time, and how an organization counts.
+//! Bounds that administrators set beside the allowances of groups: caps, budgets over time, and how an organization counts.
 
 use jiff::tz::TimeZone;
 
 use crate::decision::{Context, Draft, Refusal};
-use crate::directory::DirectoryGroup;
 use crate::event::{Change, Event, Resource};
 use crate::events::Bare;
-use crate::events::quotas::{
-    AllowanceSet, BudgetSet, BudgetSubject, BudgetWarned, CapKind, CapSet, Period, QuotaSettings,
-};
+use crate::events::quotas::{BudgetSet, BudgetSubject, BudgetWarned, CapKind, CapSet, Period, QuotaSettings};
 use crate::quotas::BudgetFact;
 use crate::time::Timestamp;
 
@@ -53,34 +50,6 @@ pub struct BudgetRecord {
     pub hard: bool,
     /// The period that was warned of.
     pub warned_since: Option<Timestamp>,
-}
-
-/// A group's allowance to be set.
-#[derive(Debug, Clone, Copy)]
-pub struct SetAllowance {
-    /// Daily credits per member.
-    pub allowance: u32,
-}
-
-impl SetAllowance {
-    /// Decides; `present` is what is set now, if anything was.
-    pub fn decide(self, group: &DirectoryGroup, present: Option<u32>, context: Context) -> Result<Vec<Event>, Refusal> {
-        if group.deleted {
-            return Err(Refusal::Unknown("group"));
-        }
-        if u64::from(self.allowance) > MOST {
-            return Err(Refusal::invalid("allowance", format!("must be 0 to {MOST}")));
-        }
-        let mut draft = Draft::new(context);
-        if present != Some(self.allowance) {
-            let payload = AllowanceSet { allowance: self.allowance };
-            let mut event = draft.event("quota.allowance.set", group.resource(), &payload);
-            event.organization.clone_from(&group.organization);
-            event.changes = vec![Change::new("quota_allowance", present, self.allowance)];
-            draft.push(event);
-        }
-        Ok(draft.events)
-    }
 }
 
 /// A cap to be set, or lifted without a limit.

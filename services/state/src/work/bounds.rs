@@ -1,30 +1,15 @@
-//! What administrators set: allowances, caps, budgets, settings; and asking what would be.
+//! What administrators set: caps, budgets, settings; and asking what would be.
 
-use chancery_domain::decision::{Context, Refusal};
+use chancery_domain::decision::Context;
 use chancery_domain::events::workspaces::Transition;
 use chancery_domain::quotas::Judgement;
-use chancery_domain::quotas::bounds::{ChangeSettings, SetAllowance, SetBudget, SetCap};
+use chancery_domain::quotas::bounds::{ChangeSettings, SetBudget, SetCap};
 
 use super::Failure;
 use crate::Decisions;
 use crate::quotas::Subject;
 
 impl Decisions {
-    /// Sets a group's allowance.
-    pub async fn set_allowance<E: Failure>(
-        &self,
-        group: &str,
-        command: SetAllowance,
-        context: impl Fn() -> Context,
-    ) -> Result<(), E> {
-        self.decide(&[format!("group/{group}")], async || {
-            let found = self.state().group(group).await?.ok_or(Refusal::Unknown("group"))?;
-            let present = self.state().group_allowance(group).await?;
-            Ok::<_, E>((command.decide(&found, present, context())?, ()))
-        })
-        .await
-    }
-
     /// Sets a cap, or lifts it.
     pub async fn set_cap<E: Failure>(&self, command: &SetCap, context: impl Fn() -> Context) -> Result<(), E> {
         let id = command.id();
