@@ -9,6 +9,8 @@ use crate::commands::groups::GroupsCommand;
 use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
 use crate::commands::users::UsersCommand;
+use crate::commands::quota::QuotaCommand;
+use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
 
 /// Audit and governance for remote-development platforms.
@@ -76,6 +78,12 @@ pub(crate) enum Command {
     /// List, make and rename organizations.
     #[command(subcommand)]
     Organizations(OrganizationsCommand),
+    /// Make, build, hand over and schedule workspaces.
+    #[command(subcommand)]
+    Workspaces(WorkspacesCommand),
+    /// See what may be used and is, ask what would be, and set bounds.
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::configuration::{Configuration, LogEngine, sign_in};
 use crate::failure::{Doing, Failure};
-use crate::{demo, telemetry, terminal};
+use crate::{clock, demo, telemetry, terminal};
 
 /// How often it is looked for users that are to be deleted, and for memberships that are over.
 const DELETIONS: Duration = Duration::from_mins(1);
@@ -52,7 +52,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let lake =
         Lake::open(&configuration.lake, log.clone(), lake_options(&configuration)).await.doing("opening the lake")?;
     let consumers = CancellationToken::new();
-    let working = work(&configuration.roles, &log, &state, &lake, &consumers)?;
+    let working = work(&configuration, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
     decisions.catch_up(&log.heads()).await.doing("folding the log into the state")?;
     let demo_token = match &demo {
@@ -123,12 +123,13 @@ pub(crate) async fn open_log(configuration: &Configuration, roles: BTreeSet<Role
 
 /// Starts what the roles of this node say.
 fn work(
-    roles: &BTreeSet<Role>,
+    configuration: &Configuration,
     log: &Log,
     state: &State,
     lake: &Lake,
     cancel: &CancellationToken,
 ) -> Result<Vec<JoinHandle<()>>, Failure> {
+    let roles = &configuration.roles;
     let mut working = Vec::new();
     if roles.contains(&Role::Projector) {
         let assignment = log.assignment(Role::Projector).doing("joining the projectors")?;
@@ -140,7 +141,13 @@ fn work(
         working.push(tokio::spawn(async move { lake.run(cancel).await }));
     }
     if roles.contains(&Role::Projector) {
-        let decisions = Decisions::new(log.clone(), state.clone());
+        let (clock, decisions) =
+            (Decisions::new(log.clone(), state.clone()), Decisions::new(log.clone(), state.clone()));
+        let (every, patience) = (configuration.clock, configuration.patience);
+        let (timed, stopped, runtime) = (log.clone(), cancel.clone(), Handle::current());
+        working.push(tokio::task::spawn_blocking(move || {
+            runtime.block_on(clock::run(timed, clock, every, patience, stopped));
+        }));
         // Decisions borrow across threads in a way that the compiler cannot see through: they stay on one.
         let (log, cancel, runtime) = (log.clone(), cancel.clone(), Handle::current());
         working.push(tokio::task::spawn_blocking(move || runtime.block_on(do_what_is_due(log, decisions, cancel))));

@@ -7,6 +7,8 @@ use crate::events::groups::MemberKind;
 use crate::events::sessions::SessionKind;
 use crate::time::Timestamp;
 use crate::tokens::Token;
+use crate::workspaces::WorkspaceRecord;
+use crate::workspaces::builds::BuildRecord;
 
 /// Whether an account can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +200,7 @@ pub struct OpenSession {
 }
 
 /// A workspace that is not deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedWorkspace {
     /// Its id.
     pub id: String,
@@ -212,6 +214,10 @@ pub struct OwnedWorkspace {
     pub dormant: bool,
     /// Number of its last build.
     pub last_build: u32,
+    /// All of it, where it is Chancery's to build.
+    pub record: Option<WorkspaceRecord>,
+    /// Its last build, where Chancery made it.
+    pub build: Option<BuildRecord>,
 }
 
 /// What a user has that a suspension takes.

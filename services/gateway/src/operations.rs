@@ -11,7 +11,8 @@ use utoipa::OpenApi;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::{
-    audit, connections, groups, ingest, organizations, policies, resources, roles, sign_in, simulate, tokens, users,
+    audit, connections, groups, ingest, jobs, organizations, policies, quotas, resources, roles, sign_in, simulate,
+    tokens, users, workspaces,
 };
 
 /// A projector this far behind is not ready.
@@ -182,7 +183,31 @@ pub fn openapi() -> String {
         users::reactivate,
         resources::groups,
         resources::templates,
-        resources::workspaces,
+        workspaces::list,
+        workspaces::create,
+        workspaces::show,
+        workspaces::update,
+        workspaces::delete,
+        workspaces::transfer,
+        workspaces::schedule,
+        workspaces::activity,
+        workspaces::builds::list,
+        workspaces::builds::create,
+        workspaces::builds::show,
+        workspaces::builds::cancel,
+        jobs::acquire,
+        jobs::show,
+        jobs::planned,
+        jobs::applying,
+        jobs::finished,
+        quotas::check,
+        quotas::show,
+        quotas::bounds::caps,
+        quotas::bounds::set_cap,
+        quotas::bounds::budgets,
+        quotas::bounds::set_budget,
+        quotas::bounds::settings,
+        quotas::bounds::set_settings,
         resources::sessions,
         resources::lake,
         resources::consumers,

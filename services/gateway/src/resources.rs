@@ -48,7 +48,8 @@ async fn page(gateway: &Gateway, caller: &Caller, kind: ResourceKind, page: &Pag
     Ok(shown(gateway, &rows, limit))
 }
 
-fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
+/// How many rows.
+pub(crate) fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
     let limit = asked.unwrap_or(100);
     if (1..=MOST).contains(&limit) {
         return Ok(limit);
@@ -110,14 +111,15 @@ pub(crate) async fn templates(
     page(&gateway, &caller, ResourceKind::Templates, &query).await
 }
 
-/// Workspaces.
-#[utoipa::path(get, path = "/api/v1/workspaces", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+/// A page of the workspaces in the organizations that the caller sees.
 pub(crate) async fn workspaces(
-    gateway: web::Data<Gateway>,
-    caller: web::ReqData<Caller>,
-    query: web::Query<Page>,
+    gateway: &Gateway,
+    caller: &Caller,
+    after: Option<&str>,
+    limit: usize,
 ) -> Result<HttpResponse, ApiError> {
-    page(&gateway, &caller, ResourceKind::Workspaces, &query).await
+    let rows = gateway.state.list(ResourceKind::Workspaces, within(caller), after, limit).await?;
+    Ok(shown(gateway, rows, limit))
 }
 
 /// Sessions.

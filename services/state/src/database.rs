@@ -18,7 +18,7 @@ use crate::StateError;
 pub const GENERATION: u32 = 2;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 16] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 23] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_emails", &["user_id", "email_key"]),
@@ -28,6 +28,7 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 16] = [
     ("templates", &["id"]),
     ("template_versions", &["template_id", "id"]),
     ("template_access", &["template_id", "subject_kind", "subject_id", "permission"]),
+    ("template_promotions", &["template_id"]),
     ("workspaces", &["id"]),
     ("sessions", &["id"]),
     ("tokens", &["id"]),
@@ -35,6 +36,12 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 16] = [
     ("directory_resources", &["resource_type", "id"]),
     ("custom_roles", &["name"]),
     ("policies", &["id", "version"]),
+    ("builds", &["workspace_id", "number"]),
+    ("quota_ledger", &["quota_id", "workspace_id"]),
+    ("quota_usage", &["quota_id", "began_version"]),
+    ("quota_caps", &["id"]),
+    ("quota_budgets", &["id"]),
+    ("quota_settings", &["organization"]),
 ];
 
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");

@@ -25,6 +25,8 @@ mod directory;
 mod due;
 mod history;
 mod plans;
+mod templates;
+mod work;
 
 /// The kinds of step a random history is made of: type, resource kind, payload.
 fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
@@ -52,8 +54,21 @@ fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static 
             "template",
             json!({"version_id": format!("v{other}"), "version_name": "v", "sha256": "00", "size_bytes": number}),
         ),
-        14 => ("template.version.promoted", "template", json!({"version_id": format!("v{other}")})),
-        15 => ("template.deprecated", "template", json!({"message": "use another"})),
+        14 => {
+            let types = [
+                "template.version.promoted",
+                "template.version.promotion.requested",
+                "template.version.promotion.withdrawn",
+                "template.version.archived",
+                "template.version.unarchived",
+            ];
+            (types[number as usize % types.len()], "template", json!({"version_id": format!("v{other}")}))
+        }
+        15 => {
+            let types = ["template.deprecated", "template.undeprecated", "template.updated"];
+            let data = json!({"message": "use another", "display_name": "", "settings": {"daily_cost": number}});
+            (types[number as usize % types.len()], "template", data)
+        }
         16 => ("workspace.created", "workspace", json!({"template_id": format!("{other}")})),
         17 => ("workspace.build.requested", "workspace", build),
         18 => ("workspace.build.started", "workspace", build),
@@ -76,7 +91,8 @@ fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static 
         ),
         28 => ("organization.created", "organization", json!({"name": format!("org{id}")})),
         29 => ("com.example.unknown", "thing", json!({"n": number})),
-        _ => history::step(kind - 30, id, other, number),
+        30..47 => work::step(kind - 30, other, number),
+        _ => history::step(kind - 47, id, other, number),
     }
 }
 
@@ -125,7 +141,7 @@ proptest! {
 
     #[test]
     fn a_rebuild_equals_what_was_folded_live(
-        history in prop::collection::vec((0..30 + history::STEPS, 0..4_u8, 0..4_u8, 1..50_u32), 1..200),
+        history in prop::collection::vec((0..47 + history::STEPS, 0..4_u8, 0..4_u8, 1..50_u32), 1..200),
         pauses in prop::collection::vec(1..40_usize, 1..8),
     ) {
         static CASE: AtomicUsize = AtomicUsize::new(0);

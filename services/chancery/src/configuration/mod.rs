@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chancery_domain::workspaces::clock::Patience;
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
@@ -51,6 +52,8 @@ pub(crate) struct Configuration {
     pub(crate) query_timeout: Duration,
     pub(crate) query_memory: usize,
     pub(crate) max_rows: usize,
+    pub(crate) clock: Duration,
+    pub(crate) patience: Patience,
     pub(crate) level: String,
     pub(crate) format: String,
     pub(crate) public_url: Option<String>,
@@ -112,6 +115,11 @@ impl Loaded {
             query_timeout: Duration::from_secs(number("query.timeout_seconds") as u64),
             query_memory: number("query.memory_bytes"),
             max_rows: number("query.max_rows"),
+            clock: Duration::from_secs(number("clock.seconds") as u64),
+            patience: Patience {
+                queued: micros(number("builds.queue_seconds")),
+                running: micros(number("builds.run_seconds")),
+            },
             level: text("telemetry.level"),
             format: text("telemetry.format"),
             public_url: optional("server.public_url"),
@@ -196,6 +204,10 @@ impl Loaded {
         }
         access
     }
+}
+
+fn micros(seconds: usize) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000)
 }
 
 fn host_name() -> String {

@@ -56,6 +56,7 @@ fn possessions() -> Possessions {
         running,
         dormant,
         last_build: 4,
+        ..OwnedWorkspace::default()
     };
     let session = OpenSession {
         id: "s".into(),

@@ -40,7 +40,12 @@ impl State {
     }
 
     /// The rows of `statement` for all `ids`: its `$ids` is replaced by parameters, `first` is `$1`.
-    async fn rows_of(&self, statement: &str, first: &str, ids: &[String]) -> Result<Vec<AnyRow>, StateError> {
+    pub(crate) async fn rows_of(
+        &self,
+        statement: &str,
+        first: &str,
+        ids: &[String],
+    ) -> Result<Vec<AnyRow>, StateError> {
         self.rows_among(statement, first, None, ids).await
     }
 
@@ -70,7 +75,7 @@ impl State {
     }
 }
 
-fn bound(limit: usize) -> i64 {
+pub(crate) fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
