@@ -102,7 +102,7 @@ async fn of_a_providers_group_only_the_allowance_is_set_by_hand_unless_its_conne
     let id = idp.group("ops", &[]).await;
     let member = format!("/api/v1/groups/{id}/members/{bob}");
     server.send(Method::PUT, &member, &json!({"reason": "on call"})).await.expect(StatusCode::OK);
-    assert_eq!(idp.members(&id).await, [bob.clone()]);
+    assert_eq!(idp.members(&id).await, std::slice::from_ref(&bob));
     let roles = server.get(&format!("/api/v1/users/{bob}/roles"), &[]).await;
     assert_eq!(roles["items"], json!([{"role": "auditor", "organization": "eng", "by_group": true}]));
     delete(&server, &member).await.expect(StatusCode::NO_CONTENT);
