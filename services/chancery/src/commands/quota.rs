@@ -66,6 +66,7 @@ pub(crate) enum AllowanceCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CapCommand {
     /// List the caps of an organization.
+    #[command(after_help = "Example:\n  chancery quota cap list --organization acme")]
     List {
         /// The organization.
         #[arg(long)]
@@ -95,6 +96,7 @@ pub(crate) enum CapCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BudgetCommand {
     /// List the budgets of an organization, and what is used of them.
+    #[command(after_help = "Example:\n  chancery quota budget list --organization acme --output csv")]
     List {
         /// The organization.
         #[arg(long)]

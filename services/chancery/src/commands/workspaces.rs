@@ -37,14 +37,19 @@ pub(crate) enum WorkspacesCommand {
     )]
     Create(CreateArguments),
     /// Start a workspace.
+    #[command(after_help = "Example:\n  chancery workspaces start WORKSPACE --set cpu=4")]
     Start(BuildArguments),
     /// Stop a workspace.
+    #[command(after_help = "Example:\n  chancery workspaces stop WORKSPACE --reason 'not in use'")]
     Stop(BuildArguments),
     /// Start a workspace with the active version of its template, or with other values.
+    #[command(after_help = "Example:\n  chancery workspaces update WORKSPACE")]
     Update(BuildArguments),
     /// Delete a workspace and its resources.
+    #[command(after_help = "Example:\n  chancery workspaces delete WORKSPACE")]
     Delete(BuildArguments),
     /// End a build: the last one, or the one of a number.
+    #[command(after_help = "Example:\n  chancery workspaces cancel WORKSPACE --number 7")]
     Cancel {
         /// Id of the workspace.
         id: String,
@@ -81,6 +86,7 @@ pub(crate) enum WorkspacesCommand {
         ttl: Option<u32>,
     },
     /// List the builds of a workspace, the last one first.
+    #[command(after_help = "Example:\n  chancery workspaces builds WORKSPACE --output csv")]
     Builds {
         /// Its id.
         id: String,
