@@ -5,6 +5,7 @@ ALTER TABLE groups ADD COLUMN everyone INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX groups_of_everyone ON groups (organization) WHERE everyone = 1;
 
 ALTER TABLE group_members ADD COLUMN expires_at INTEGER;
+ALTER TABLE group_members ADD COLUMN by_attribute INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX group_members_to_expire ON group_members (expires_at) WHERE expires_at IS NOT NULL;
 
 ALTER TABLE custom_roles ADD COLUMN version INTEGER NOT NULL DEFAULT 1;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::commands::groups::GroupsCommand;
+use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
+use crate::commands::users::UsersCommand;
 use crate::commands::quota::QuotaCommand;
 use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
@@ -64,8 +67,17 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tokens(TokensCommand),
     /// Publish, withdraw and try out policies, and ask who may do what.
-    #[command(subcommand)]
+    #[command(subcommand, alias = "policy")]
     Policies(PoliciesCommand),
+    /// List, make, change, suspend and remove users, and give them roles.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// List, make, change and remove groups, and choose their members.
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// List, make and rename organizations.
+    #[command(subcommand)]
+    Organizations(OrganizationsCommand),
     /// Make, build, hand over and schedule workspaces.
     #[command(subcommand)]
     Workspaces(WorkspacesCommand),

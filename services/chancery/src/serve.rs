@@ -54,7 +54,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let consumers = CancellationToken::new();
     let working = work(&configuration, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
-    state.caught_up(&log.heads()).await.ok();
+    decisions.catch_up(&log.heads()).await.doing("folding the log into the state")?;
     let demo_token = match &demo {
         Some(demo) => Some(demo.prepare(directory, &log, &decisions).await?),
         None => None,
@@ -207,6 +207,7 @@ async fn open_state(configuration: &Configuration, log: &Log) -> Result<State, F
              `chancery state rebuild` makes it this one's"
         )));
     }
+    configuration.database.remove_older().doing("removing the state of the version before")?;
     Ok(state)
 }
 

@@ -4,6 +4,7 @@
 //! INVARIANT: no decision needs the members that it does not change, unless the group is mapped to roles and goes or
 //! gets another name.
 
+mod by_attribute;
 mod by_hand;
 mod everyone;
 
@@ -18,6 +19,7 @@ use crate::events::groups::{GroupCreated, GroupMember, GroupUpdated, MemberKind}
 use crate::events::identity::Notice;
 use crate::roles::{self, MappedUser};
 
+pub use by_attribute::FollowAttributes;
 pub use by_hand::{AmendGroup, FoundGroup, JoinGroup, LeaveGroup};
 pub use everyone::EVERYONE;
 pub(crate) use everyone::found;
@@ -227,7 +229,14 @@ impl Named {
         let event_type = if step == Step::Joins { "group.member.added" } else { "group.member.removed" };
         let Member { id, kind, name, expires_at } = member;
         let expires_at = expires_at.filter(|_| step == Step::Joins);
-        let payload = GroupMember { expires_at, member_kind: Some(kind), scim_event, user_id: id, user_name: name };
+        let payload = GroupMember {
+            by_attribute: false,
+            expires_at,
+            member_kind: Some(kind),
+            scim_event,
+            user_id: id,
+            user_name: name,
+        };
         let mut event = draft.event(event_type, self.resource.clone(), &payload);
         event.organization.clone_from(&self.organization);
         event.causation = cause.map(str::to_owned);
@@ -265,5 +274,7 @@ fn unique(name: &str, id: &str, namesakes: &[DirectoryGroup]) -> Result<(), Refu
     })
 }
 
+#[cfg(test)]
+mod hand_tests;
 #[cfg(test)]
 mod tests;

@@ -261,6 +261,7 @@ impl DeleteUser {
         };
         for membership in memberships.iter().filter(|membership| !membership.everyone) {
             let payload = GroupMember {
+                by_attribute: false,
                 expires_at: None,
                 member_kind: Some(MemberKind::User),
                 scim_event: None,

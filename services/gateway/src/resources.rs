@@ -45,7 +45,7 @@ pub(crate) struct UserPage {
 async fn page(gateway: &Gateway, caller: &Caller, kind: ResourceKind, page: &Page) -> Result<HttpResponse, ApiError> {
     let limit = limit(page.limit)?;
     let rows = gateway.state.list(kind, within(caller), page.after.as_deref(), limit).await?;
-    Ok(shown(gateway, rows, limit))
+    Ok(shown(gateway, &rows, limit))
 }
 
 /// How many rows.
@@ -65,7 +65,7 @@ fn within(caller: &Caller) -> Within<'_> {
     }
 }
 
-fn shown(gateway: &Gateway, rows: Vec<Value>, limit: usize) -> HttpResponse {
+fn shown(gateway: &Gateway, rows: &[Value], limit: usize) -> HttpResponse {
     let next = rows.last().filter(|_| rows.len() == limit).and_then(|row| row.get("id").cloned());
     HttpResponse::Ok().json(json!({ "items": rows, "next": next, "position": gateway.state.applied().to_string() }))
 }
@@ -88,7 +88,7 @@ pub(crate) async fn users(
     let wanted = Wanted { text: q, status, organization };
     let limit = limit(asked)?;
     let rows = gateway.state.list_users(within(&caller), &wanted, after.as_deref(), limit).await?;
-    Ok(shown(&gateway, rows, limit))
+    Ok(shown(&gateway, &rows, limit))
 }
 
 /// Groups.

@@ -64,6 +64,17 @@ impl ResourceKind {
     }
 }
 
+impl ResourceKind {
+    /// The statement of a list, and the values of its parameters from `$3` on.
+    pub(crate) fn statement(self, within: Within<'_>, wanted: &Wanted) -> (String, Vec<String>) {
+        let (visible, names) = within.condition();
+        let names: Vec<String> = names.into_iter().flatten().cloned().collect();
+        let (wanted, values) = wanted.condition(names.len() + 3);
+        let statement = self.select().replace("$visible", &visible).replace("$wanted", &wanted);
+        (statement, names.into_iter().chain(values).collect())
+    }
+}
+
 /// Whose rows a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Within<'a> {
@@ -174,14 +185,11 @@ impl State {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Value>, StateError> {
-        let (visible, names) = within.condition();
-        let (wanted, texts) = wanted.condition(names.map_or(3, |names| names.len() + 3));
-        let statement = kind.select().replace("$visible", &visible).replace("$wanted", &wanted);
+        let (statement, values) = kind.statement(within, wanted);
         let query = sqlx::query(AssertSqlSafe(statement))
             .bind(after.unwrap_or_default().to_owned())
             .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let bound = names.into_iter().flatten().cloned().chain(texts);
-        let query = bound.fold(query, sqlx::query::Query::bind);
+        let query = values.into_iter().fold(query, sqlx::query::Query::bind);
         query.fetch_all(&self.pool).await?.iter().map(object).collect()
     }
 

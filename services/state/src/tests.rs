@@ -22,6 +22,7 @@ use crate::*;
 
 mod allowances;
 mod directory;
+mod due;
 mod history;
 mod plans;
 mod templates;

@@ -2,15 +2,19 @@
 
 mod audit;
 mod config;
+pub(crate) mod directory;
 mod generate;
+pub(crate) mod groups;
 mod import;
 mod login;
 mod migrate;
+pub(crate) mod organizations;
 pub(crate) mod policies;
 pub(crate) mod quota;
 mod sign_ins;
 mod state;
 mod tokens;
+pub(crate) mod users;
 pub(crate) mod workspaces;
 
 use clap::CommandFactory;
@@ -40,6 +44,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Import(import) => import::run(import, &client(&arguments)?).await,
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
+        Command::Users(command) => users::run(command, &client(&arguments)?).await,
+        Command::Groups(command) => groups::run(command, &client(&arguments)?).await,
+        Command::Organizations(command) => organizations::run(command, &client(&arguments)?).await,
         Command::Workspaces(command) => workspaces::run(command, &client(&arguments)?).await,
         Command::Quota(command) => quota::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,

@@ -18,7 +18,7 @@ use chancery_domain::workspaces::clock::Patience;
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
-use chancery_state::Database;
+use chancery_state::{Database, GENERATION};
 use ipnet::IpNet;
 use settings::Value;
 
@@ -74,10 +74,10 @@ impl Loaded {
         let database = match optional("state.postgres") {
             Some(url) => Database::Postgres {
                 url,
-                schema: text("state.schema"),
+                schema: format!("{}_{GENERATION}", text("state.schema")),
                 connections: u32::try_from(number("state.connections")).unwrap_or(u32::MAX),
             },
-            None => Database::Sqlite(data_directory.join("state.db")),
+            None => Database::Sqlite(data_directory.join(format!("state-{GENERATION}.db"))),
         };
         let node = optional("node.name").unwrap_or_else(host_name);
         let roles = text("node.roles");
@@ -183,6 +183,7 @@ impl Loaded {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: self.text("server.address"),
             roles,
+            projection: format!("state-{GENERATION}"),
             queue_events: self.number("log.queue_events"),
             session_timeout: Duration::from_secs(self.number("log.session_seconds") as u64),
             ..KafkaLogOptions::default()

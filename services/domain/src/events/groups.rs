@@ -59,6 +59,9 @@ pub struct GroupUpdated {
 /// Payload of `group.member.added` and `.removed`; the resource is the group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupMember {
+    /// It came with a value that a connection maps to groups, and goes with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_attribute: bool,
     /// When the membership ends by itself; it counts no more from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,

@@ -12,7 +12,7 @@ fn named(name: &str) -> Attributes {
     json!({"displayName": name}).as_object().unwrap().clone()
 }
 
-fn group(name: &str) -> DirectoryGroup {
+pub(super) fn group(name: &str) -> DirectoryGroup {
     DirectoryGroup {
         id: "g".into(),
         name: name.into(),
@@ -30,7 +30,7 @@ fn group(name: &str) -> DirectoryGroup {
     }
 }
 
-fn member(id: &str) -> Member {
+pub(super) fn member(id: &str) -> Member {
     Member { id: id.into(), kind: MemberKind::User, name: Some(format!("user {id}")), expires_at: None }
 }
 
@@ -38,7 +38,7 @@ fn mapping(group: &str, role: &str) -> GroupMapping {
     GroupMapping { group: group.into(), roles: vec![MappedRole { organization: None, role: role.into() }] }
 }
 
-fn user(id: &str, groups: &[&str], held: &[&str]) -> MappedUser {
+pub(super) fn user(id: &str, groups: &[&str], held: &[&str]) -> MappedUser {
     let role = |role: &&str| HeldRole { role: MappedRole { organization: None, role: (*role).into() }, by_group: true };
     MappedUser {
         id: id.into(),

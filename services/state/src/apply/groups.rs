@@ -81,11 +81,11 @@ pub(super) async fn member_added(
     touched(db, event).await?;
     execute!(
         db,
-        "INSERT INTO group_members (group_id, user_id, user_name, kind, own, added_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO group_members (group_id, user_id, user_name, kind, own, added_at, expires_at,
+            by_attribute) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (group_id, user_id) DO UPDATE SET user_name = coalesce(excluded.user_name,
-            group_members.user_name), kind = excluded.kind, own = excluded.own, expires_at = excluded.expires_at
-            WHERE group_members.own <= excluded.own",
+            group_members.user_name), kind = excluded.kind, own = excluded.own, expires_at = excluded.expires_at,
+            by_attribute = excluded.by_attribute WHERE group_members.own <= excluded.own",
         event.resource.id.clone(),
         member.user_id,
         member.user_name,
@@ -93,6 +93,7 @@ pub(super) async fn member_added(
         own(event),
         event.occurred_at.as_micros(),
         member.expires_at.map(chancery_domain::Timestamp::as_micros),
+        i64::from(member.by_attribute),
     )
 }
 

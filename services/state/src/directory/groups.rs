@@ -30,6 +30,10 @@ pub(crate) const MEMBERSHIP: &str = "SELECT user_id, kind, user_name, expires_at
     WHERE group_id = $1 AND user_id = $2 AND own = 1";
 pub(crate) const EXPIRED: &str = "SELECT user_id, kind, user_name, expires_at, group_id FROM group_members
     WHERE expires_at IS NOT NULL AND expires_at <= $1 AND own = 1 ORDER BY expires_at, group_id, user_id LIMIT $2";
+pub(crate) const BY_ATTRIBUTE: &str = select_groups!(
+    "WHERE id IN (SELECT group_id FROM group_members WHERE user_id = $1 AND by_attribute = 1 AND own = 1)
+    AND status <> 'deleted'"
+);
 pub(crate) const MEMBER_COUNT: &str = "SELECT count(*) FROM group_members
     WHERE group_id = $1 AND own = 1 AND (expires_at IS NULL OR expires_at > $2)";
 pub(crate) const AMONG: &str = "SELECT user_id FROM group_members
@@ -102,6 +106,11 @@ impl State {
     pub async fn membership(&self, group: &str, user: &str) -> Result<Option<Member>, StateError> {
         let rows = self.rows(sqlx::query(MEMBERSHIP).bind(group.to_owned()).bind(user.to_owned())).await?;
         rows.iter().map(member).collect::<Result<Vec<_>, _>>().map(first)
+    }
+
+    /// The groups that a user is in because its attributes name them.
+    pub async fn groups_by_attribute(&self, user: &str) -> Result<Vec<DirectoryGroup>, StateError> {
+        self.groups(sqlx::query(BY_ATTRIBUTE).bind(user.to_owned())).await
     }
 
     /// Memberships that have ended by themselves at `now` or before, those that ended first first, with the ids of their

@@ -3,7 +3,7 @@
 use super::{access, allowances, everyone, groups, possessions, resources, users};
 use crate::{queries, templates};
 
-pub(crate) const HOT: [(&str, &str); 45] = [
+pub(crate) const HOT: [(&str, &str); 46] = [
     (users::BY_ID, "sqlite_autoindex_users_1 (id=?)"),
     (users::BY_NAME, "users_by_username (username_key=?)"),
     (users::BY_EXTERNAL_ID, "users_by_external_id (external_id=? AND connection=?)"),
@@ -24,6 +24,7 @@ pub(crate) const HOT: [(&str, &str); 45] = [
     (groups::AMONG, "sqlite_autoindex_group_members_1 (group_id=? AND user_id=?)"),
     (groups::MEMBERSHIPS, "groups_of_member (user_id=?)"),
     (groups::MEMBERSHIP, "sqlite_autoindex_group_members_1 (group_id=? AND user_id=?)"),
+    (groups::BY_ATTRIBUTE, "groups_of_member (user_id=?)"),
     (groups::EXPIRED, "group_members_to_expire (expires_at>? AND expires_at<?)"),
     (everyone::EVERYONE_OF, "users_of_organization (organization=?)"),
     (everyone::EVERYONE_OF, "roles_of_organization (organization=?)"),

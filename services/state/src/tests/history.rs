@@ -26,7 +26,7 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
         7 => (
             "group.member.added",
             "group",
-            json!({"user_id": format!("{other}"), "member_kind": "group", "expires_at": rotation(number)}),
+            json!({"user_id": format!("{other}"), "member_kind": "group", "expires_at": rotation(number), "by_attribute": id == 0}),
         ),
         8 => ("role.assigned", "user", json!({"role": format!("role{other}"), "by_group": true})),
         9 => ("role.assigned", "user", json!({"role": format!("role{other}"), "organization": "eng"})),
