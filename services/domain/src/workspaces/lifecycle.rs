@@ -9,6 +9,7 @@ use crate::directory::{DirectoryUser, UserStatus};
 use crate::event::{Change, Event};
 use crate::events::Bare;
 use crate::events::quotas::QuotaEntry;
+use crate::events::templates::TemplateContents;
 use crate::events::workspaces::{Renamed, ScheduleSet, Transfer, Transition, WorkspaceCreated};
 use crate::quotas::{Facts, LedgerEntry};
 use crate::templates::{TemplateRecord, TemplateStatus, TemplateVersionRecord};
@@ -66,6 +67,8 @@ pub struct Ingredients<'a> {
     pub template: &'a TemplateRecord,
     /// The version that would be built.
     pub version: Option<&'a TemplateVersionRecord>,
+    /// What that version has, where it is known.
+    pub contents: Option<&'a TemplateContents>,
     /// The owner's workspaces of its name.
     pub namesakes: &'a [WorkspaceRecord],
     /// Whoever asks looks after the template.
@@ -91,7 +94,7 @@ impl CreateWorkspace {
             TemplateStatus::Active => {}
         }
         unique(&self.name, None, made_of.namesakes)?;
-        parameters_fit(&self.parameters)?;
+        parameters_fit(&self.parameters, made_of.contents.filter(|_| self.start))?;
         let asked = self.template_version.as_deref().or(template.active_version.as_deref());
         if self.start || self.template_version.is_some() {
             version_fits(template, asked, made_of.version, made_of.administers)?;
@@ -342,24 +345,42 @@ impl WorkspaceRecord {
     }
 }
 
-/// Whether values of variables are acceptable: bounded, with names that variables can have.
-pub fn parameters_fit(parameters: &BTreeMap<String, String>) -> Result<(), Refusal> {
+/// Whether values of variables are acceptable: bounded, for variables that the template version has, none of them secret,
+/// and, for a start, all that it cannot do without. What a version has is not always known.
+pub fn parameters_fit(
+    parameters: &BTreeMap<String, String>,
+    contents: Option<&TemplateContents>,
+) -> Result<(), Refusal> {
+    let wrong = |reason: String| Err(Refusal::invalid("parameters", reason));
     if parameters.len() > MOST_PARAMETERS {
-        return Err(Refusal::invalid("parameters", format!("has at most {MOST_PARAMETERS} values")));
+        return wrong(format!("has at most {MOST_PARAMETERS} values"));
     }
     let named = |name: &str| {
         name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
     };
-    match parameters.iter().find(|(name, value)| name.is_empty() || !named(name) || value.len() > MOST_PARAMETER) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let shown: String = name.chars().take(128).collect();
-            Err(Refusal::invalid(
-                "parameters",
-                format!("has a name that no variable can have, or a value beyond {MOST_PARAMETER} bytes, at `{shown}`"),
-            ))
+    let bad = parameters.iter().find(|(name, value)| name.is_empty() || !named(name) || value.len() > MOST_PARAMETER);
+    if let Some((name, _)) = bad {
+        let shown: String = name.chars().take(128).collect();
+        return wrong(format!(
+            "has a name that no variable can have, or a value beyond {MOST_PARAMETER} bytes: `{shown}`"
+        ));
+    }
+    let Some(contents) = contents else { return Ok(()) };
+    for name in parameters.keys() {
+        match contents.variables.iter().find(|variable| variable.name == *name) {
+            None => return wrong(format!("names `{name}`, which is no variable of the template")),
+            // Parameters are on record.
+            Some(variable) if variable.sensitive => {
+                return wrong(format!("names `{name}`, whose value is secret and has no place here"));
+            }
+            Some(_) => {}
         }
     }
+    let missing = contents
+        .variables
+        .iter()
+        .find(|variable| !variable.has_default && !variable.sensitive && !parameters.contains_key(&variable.name));
+    missing.map_or(Ok(()), |variable| wrong(format!("lacks `{}`, which has no default", variable.name)))
 }
 
 fn schedule_fits(

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::world::{World, failed, version};
 use crate::decision::Refusal;
+use crate::events::templates::{TemplateContents, TemplateVariable};
 use crate::events::workspaces::Transition;
 use crate::templates::TemplateStatus;
 use crate::workspaces::WorkspaceStatus;
 use crate::workspaces::builds::{BrokenOff, Ending, RequestBuild};
+use crate::workspaces::lifecycle::parameters_fit;
 
 fn in_state<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
     match result {
@@ -147,4 +149,34 @@ fn names_are_an_owners_own() {
     world.build("a", Transition::Delete, 0);
     world.folded.workspaces.get_mut("a").unwrap().id = "gone".into();
     assert!(world.create("a", "ada").is_ok(), "a name is free once its workspace is gone");
+}
+
+#[test]
+fn values_are_those_of_variables_and_never_secret() {
+    let variable = |name: &str, has_default, sensitive| TemplateVariable {
+        name: name.into(),
+        has_default,
+        sensitive,
+        ..TemplateVariable::default()
+    };
+    let variables = vec![variable("step", true, false), variable("size", false, false), variable("key", true, true)];
+    let contents = TemplateContents { variables, ..TemplateContents::default() };
+    let fits = |named: &[&str]| {
+        let parameters = named.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
+        parameters_fit(&parameters, Some(&contents))
+    };
+    assert_eq!(fits(&["size"]), Ok(()));
+    assert_eq!(fits(&["size", "step"]), Ok(()));
+    for (named, reason) in [
+        (vec!["step"], "lacks `size`"),
+        (vec!["size", "cpu"], "no variable"),
+        (vec!["size", "key"], "secret"),
+        (vec!["size", "a b"], "no variable can have"),
+    ] {
+        let refused = fits(&named).unwrap_err().to_string();
+        assert!(refused.contains(reason), "{named:?}: {refused}");
+    }
+    let mut world = World::new(10);
+    world.contents = Some(contents);
+    assert!(matches!(world.create("a", "ada"), Err(Refusal::Invalid { field: "parameters", .. })));
 }

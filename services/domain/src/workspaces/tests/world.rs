@@ -7,6 +7,7 @@ use crate::decision::{Context, EventIds, Refusal};
 use crate::directory::{DirectoryUser, UserStatus};
 use crate::event::{Actor, Event};
 use crate::events::quotas::{AllowanceShare, QuotaEntry, QuotaEvent};
+use crate::events::templates::TemplateContents;
 use crate::events::workspaces::{Build, Transition, WorkspaceEvent};
 use crate::quotas::{CapFact, Facts, LedgerEntry};
 use crate::templates::{TemplateRecord, TemplateSettings, TemplateStatus, TemplateVersionRecord};
@@ -36,6 +37,7 @@ pub(super) struct World {
     pub(super) suspended: Vec<String>,
     pub(super) caps: Vec<CapFact>,
     pub(super) template: TemplateRecord,
+    pub(super) contents: Option<TemplateContents>,
     pub(super) now: i64,
 }
 
@@ -49,6 +51,7 @@ impl World {
             suspended: Vec::new(),
             caps: Vec::new(),
             template: template(),
+            contents: None,
             now: 1,
         }
     }
@@ -147,6 +150,7 @@ impl World {
             owner: &user,
             template: &self.template,
             version: Some(&version),
+            contents: self.contents.as_ref(),
             namesakes: &namesakes,
             administers: false,
             facts: &facts,
@@ -185,6 +189,7 @@ impl World {
             owner: Some(&owner),
             template: Some(&self.template),
             version: Some(&version),
+            contents: self.contents.as_ref(),
             administers: false,
         };
         let events = command.decide(&workspace, surroundings, context)?;
