@@ -24,6 +24,7 @@ mod allowances;
 mod directory;
 mod due;
 mod history;
+mod ledger;
 mod plans;
 mod templates;
 mod work;
