@@ -14,7 +14,7 @@ use chancery_domain::tokens::{CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
 use chancery_intake::Inbound;
-use chancery_lake::{Lake, LakeOptions};
+use chancery_lake::{Blobs, Lake, LakeOptions};
 use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock};
 use chancery_scim::schema::{Definitions, Registry};
 use chancery_state::{Decisions, Projector, State};
@@ -51,6 +51,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let state = open_state(&configuration, &log).await?;
     let lake =
         Lake::open(&configuration.lake, log.clone(), lake_options(&configuration)).await.doing("opening the lake")?;
+    let blobs = Blobs::open(&configuration.blobs()).doing("opening the store of templates")?;
     let consumers = CancellationToken::new();
     let working = work(&configuration.roles, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
@@ -62,7 +63,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let setup = first_admin(&configuration, &state, &decisions, demo.is_none()).await?;
 
     let gateway = Gateway::new(
-        (log.clone(), state.clone(), lake.clone()),
+        (log.clone(), state.clone(), lake.clone(), blobs),
         scim_registry(configuration.scim_definitions.as_deref())?,
         sign_in(&configuration, |name| std::env::var(name).ok())?,
         Settings {

@@ -10,7 +10,9 @@ use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::{audit, connections, ingest, organizations, policies, resources, roles, sign_in, simulate, tokens, users};
+use crate::{
+    audit, connections, ingest, organizations, policies, resources, roles, sign_in, simulate, templates, tokens, users,
+};
 
 /// A projector this far behind is not ready.
 const READY_LAG: u64 = 200_000;
@@ -168,7 +170,24 @@ pub fn openapi() -> String {
         users::suspend,
         users::reactivate,
         resources::groups,
-        resources::templates,
+        templates::list::list,
+        templates::lifecycle::create,
+        templates::list::show,
+        templates::lifecycle::update,
+        templates::lifecycle::delete,
+        templates::lifecycle::deprecate,
+        templates::lifecycle::undeprecate,
+        templates::promotion::withdraw,
+        templates::access::list,
+        templates::access::grant,
+        templates::access::revoke,
+        templates::versions::list,
+        templates::versions::push,
+        templates::versions::show,
+        templates::download::files,
+        templates::promotion::promote,
+        templates::promotion::archive,
+        templates::promotion::unarchive,
         resources::workspaces,
         resources::sessions,
         resources::lake,
