@@ -20,6 +20,7 @@ mod operations;
 mod postgres;
 mod scim;
 mod sign_in;
+mod templates;
 
 use serde_json::{Value, json};
 

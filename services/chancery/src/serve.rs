@@ -49,9 +49,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let log = open_log(&configuration, configuration.roles.clone()).await?;
     let state = open_state(&configuration, &log).await?;
-    let lake =
-        Lake::open(&configuration.lake, log.clone(), lake_options(&configuration)).await.doing("opening the lake")?;
-    let blobs = Blobs::open(&configuration.blobs()).doing("opening the store of templates")?;
+    let (lake, blobs) = open_lake(&configuration, &log).await?;
     let consumers = CancellationToken::new();
     let working = work(&configuration.roles, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
@@ -120,6 +118,14 @@ pub(crate) async fn open_log(configuration: &Configuration, roles: BTreeSet<Role
         LogEngine::Kafka(options) => Log::open_kafka(KafkaLogOptions { roles, ..(**options).clone() }).await,
     };
     opened.doing("opening the log")
+}
+
+/// Opens the lake, and the store of what is kept beside it.
+async fn open_lake(configuration: &Configuration, log: &Log) -> Result<(Lake, Blobs), Failure> {
+    let options = lake_options(configuration);
+    let lake = Lake::open(&configuration.lake, log.clone(), options).await.doing("opening the lake")?;
+    let blobs = Blobs::open(&configuration.blobs()).doing("opening the store of templates")?;
+    Ok((lake, blobs))
 }
 
 /// Starts what the roles of this node say.

@@ -9,6 +9,7 @@ mod migrate;
 pub(crate) mod policies;
 mod sign_ins;
 mod state;
+pub(crate) mod templates;
 mod tokens;
 
 use clap::CommandFactory;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
+        Command::Templates(command) => templates::run(command, &client(&arguments)?).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,
     }

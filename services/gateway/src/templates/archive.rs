@@ -35,15 +35,15 @@ pub(super) async fn read(body: Bytes, packing: Packing) -> Result<Read, ApiError
     let ended = |error: &dyn std::fmt::Display| ApiError::Internal(format!("reading an archive ended early: {error}"));
     let _turn = READERS.acquire().await.map_err(|error| ended(&error))?;
     let work = move || {
-        let files = chancery_terraform::read(&body, packing, &Limits::default()).map_err(refused)?;
+        let files = chancery_terraform::read(&body, packing, &Limits::default()).map_err(|error| refused(&error))?;
         let contents = chancery_terraform::describe(&files).map_err(|mistakes| wrong(&mistakes))?;
-        let archive = files.pack().map_err(refused)?;
+        let archive = files.pack().map_err(|error| refused(&error))?;
         Ok(Read { archive: archive.into(), contents })
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| ended(&error))?
 }
 
-fn refused(error: ArchiveError) -> ApiError {
+fn refused(error: &ArchiveError) -> ApiError {
     let detail = format!("the archive cannot be taken: {error}");
     match error {
         ArchiveError::TooLarge(_) | ArchiveError::TooMany(_) => ApiError::TooLarge(detail),
