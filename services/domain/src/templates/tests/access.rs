@@ -1,6 +1,7 @@
 //! Given and taken.
 
 use super::super::access::*;
+use super::TemplateRight::{Admin, Use};
 use super::*;
 use crate::decision::tests::told;
 
@@ -46,7 +47,6 @@ fn everyone_has_one_right_at_a_time() {
         grants.extend(held.iter().map(|right| grant(SubjectKind::User, "u", *right)));
         give(right).decide(&template(), &user, &grants, by("a")).unwrap()
     };
-    use TemplateRight::{Admin, Use};
     assert_eq!(told(&decide(Use, &[])), ["template.access.granted t"]);
     assert_eq!(decide(Use, &[Use]), []);
     let more = decide(Admin, &[Use]);
