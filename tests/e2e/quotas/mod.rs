@@ -8,12 +8,14 @@ mod permissions;
 use chancery_tests::{Answer, Api, Server};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// A server with an organization, a template that everyone there may use, and a group that gives an allowance.
 struct Office {
     server: Server,
     template: String,
     group: String,
+    _directory: TempDir,
 }
 
 impl Office {
@@ -22,8 +24,8 @@ impl Office {
     }
 
     async fn open_with(allowance: u32, settings: Value, environment: &[(&str, &str)]) -> Self {
-        let directory = tempfile::TempDir::new().unwrap();
-        let server = Server::start_in(&directory.keep(), environment).await;
+        let directory = TempDir::new().unwrap();
+        let server = Server::start_in(directory.path(), environment).await;
         server.post("/api/v1/organizations", &json!({"name": "acme"})).await.expect(StatusCode::CREATED);
         let template = json!({"name": "go", "organization": "acme", "settings": settings});
         let template = server.post("/api/v1/templates", &template).await.made();
@@ -34,7 +36,7 @@ impl Office {
         assert!(given.status.is_success(), "{}", given.text);
         let group = json!({"name": "team", "organization": "acme", "quota_allowance": allowance});
         let group = server.post("/api/v1/groups", &group).await.made();
-        Self { server, template, group }
+        Self { server, template, group, _directory: directory }
     }
 
     /// A member of the organization and of the group.

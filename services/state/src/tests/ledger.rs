@@ -10,7 +10,8 @@ use chancery_domain::workspaces::builds::{
     BrokenOff, BuildRecord, CancelBuild, Ending, FinishBuild, PlanBuild, RequestBuild,
 };
 use chancery_domain::workspaces::clock::Patience;
-use chancery_domain::workspaces::lifecycle::{CreateWorkspace, TransferWorkspace};
+use chancery_domain::workspaces::creation::CreateWorkspace;
+use chancery_domain::workspaces::lifecycle::TransferWorkspace;
 
 use super::*;
 

@@ -4,9 +4,8 @@ use chancery_domain::attributes;
 use chancery_domain::decision::Context;
 use chancery_domain::decision::Refusal;
 use chancery_domain::events::workspaces::ScheduleSet;
-use chancery_domain::workspaces::lifecycle::{
-    CreateWorkspace, Ingredients, RenameWorkspace, SetSchedule, TransferWorkspace,
-};
+use chancery_domain::workspaces::creation::{CreateWorkspace, Ingredients};
+use chancery_domain::workspaces::lifecycle::{RenameWorkspace, SetSchedule, TransferWorkspace};
 use jiff::tz::TimeZone;
 
 use super::{Failure, Permit, Reads};
@@ -108,7 +107,7 @@ impl Decisions {
                         user: heir,
                         user_name: Some(&user.username),
                         workspace: id,
-                        template: None,
+                        template: workspace.template_id.as_deref(),
                     };
                     let taken = state.quota_facts(subject, context.now).await?;
                     let namesakes = state.workspaces_by_name(heir, &workspace.name).await?;

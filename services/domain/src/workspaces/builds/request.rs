@@ -10,7 +10,7 @@ use crate::events::templates::TemplateContents;
 use crate::events::workspaces::{Build, Transition};
 use crate::templates::{TemplateRecord, TemplateStatus, TemplateVersionRecord};
 use crate::workspaces::builds::{BuildRecord, BuildStatus};
-use crate::workspaces::lifecycle::parameters_fit;
+use crate::workspaces::creation::parameters_fit;
 use crate::workspaces::{WorkspaceRecord, WorkspaceStatus};
 
 /// What a build stands in.

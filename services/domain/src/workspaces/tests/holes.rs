@@ -199,4 +199,7 @@ fn caps_bound_beside_the_allowance() {
     assert_eq!(world.create("b", "ada").unwrap(), ["quota.denied"]);
     world.caps = vec![cap(CapKind::TemplateWorkspaces, 3, 2)];
     assert_eq!(world.create("b", "ada").unwrap()[0], "workspace.created");
+    world.caps = vec![cap(CapKind::TemplateWorkspacesPerUser, 1, 1)];
+    world.build("a", Transition::Start, 1);
+    assert_eq!(world.transfer("a", "bob").unwrap(), ["quota.denied"], "bob has one already");
 }

@@ -9,7 +9,7 @@ use crate::events::workspaces::Transition;
 use crate::templates::TemplateStatus;
 use crate::workspaces::WorkspaceStatus;
 use crate::workspaces::builds::{BrokenOff, Ending, RequestBuild};
-use crate::workspaces::lifecycle::parameters_fit;
+use crate::workspaces::creation::parameters_fit;
 
 fn in_state<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
     match result {

@@ -1,6 +1,7 @@
 //! Workspaces, builds and the ledger together: named cases, and generated histories.
 
 mod clock;
+mod fold;
 mod holes;
 mod machine;
 mod properties;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::world::{Folded, World, failed};
+use super::fold::Folded;
+use super::world::{World, failed};
 use crate::event::Event;
 use crate::events::quotas::QuotaEntry;
 use crate::events::workspaces::Transition;
