@@ -39,6 +39,8 @@ fn a_template_is_given_to_those_of_its_organization() {
 
 #[test]
 fn everyone_has_one_right_at_a_time() {
+    use TemplateRight::{Admin, Use};
+
     let user = subject(SubjectKind::User, "u", &["acme"]);
     let others =
         [grant(SubjectKind::Group, "u", TemplateRight::Admin), grant(SubjectKind::User, "v", TemplateRight::Admin)];
