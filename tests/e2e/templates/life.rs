@@ -12,6 +12,27 @@ fn workspace(event: u32, event_type: &str, template: &str) -> Value {
     }])
 }
 
+/// Changes a template that is in its first version, twice.
+async fn change(server: &Api, go: &str) {
+    let change = json!({"display_name": "Go", "settings": {"max_ttl_seconds": 3600, "daily_cost": null}});
+    let changed = server.send(Method::PATCH, go, &change).await;
+    assert_eq!(changed.header("etag"), "\"2\"");
+    let changed = changed.expect(StatusCode::OK);
+    assert_eq!(changed["settings"], json!({"max_ttl_seconds": 3600}));
+    let stale = server.request(Method::PATCH, go).header("if-match", "\"1\"").json(&json!({"description": "x"}));
+    assert_eq!(stale.send().await.unwrap().status(), StatusCode::PRECONDITION_FAILED);
+    let fresh = server.request(Method::PATCH, go).header("if-match", "\"2\"").json(&json!({"description": "x"}));
+    assert_eq!(fresh.send().await.unwrap().status(), StatusCode::OK);
+}
+
+/// Deprecates a template, and takes it back.
+async fn deprecate(server: &Api, go: &str) {
+    let deprecated = server.post(&format!("{go}/deprecate"), &json!({"message": "use rust"})).await;
+    assert_eq!(deprecated.expect(StatusCode::OK)["deprecation"], "use rust");
+    let back = server.post(&format!("{go}/undeprecate"), &Value::Null).await.expect(StatusCode::OK);
+    assert_eq!((&back["status"], &back["deprecation"]), (&json!("active"), &Value::Null));
+}
+
 #[tokio::test]
 async fn a_template_lives_and_everything_is_on_record() {
     let server = start().await;
@@ -21,16 +42,7 @@ async fn a_template_lives_and_everything_is_on_record() {
     let elsewhere = server.post("/api/v1/templates", &json!({"name": "go", "organization": "nowhere"})).await;
     assert_eq!(elsewhere.status, StatusCode::NOT_FOUND);
 
-    let change = json!({"display_name": "Go", "settings": {"max_ttl_seconds": 3600, "daily_cost": null}});
-    let changed = server.send(Method::PATCH, &go, &change).await;
-    assert_eq!(changed.header("etag"), "\"2\"");
-    let changed = changed.expect(StatusCode::OK);
-    assert_eq!(changed["settings"], json!({"max_ttl_seconds": 3600}));
-    let stale = server.request(Method::PATCH, &go).header("if-match", "\"1\"").json(&json!({"description": "x"}));
-    assert_eq!(stale.send().await.unwrap().status(), StatusCode::PRECONDITION_FAILED);
-    let fresh = server.request(Method::PATCH, &go).header("if-match", "\"2\"").json(&json!({"description": "x"}));
-    assert_eq!(fresh.send().await.unwrap().status(), StatusCode::OK);
-
+    change(&server, &go).await;
     let first = push(&server, &go, "?message=first", files(&[("main.tf", MAIN)])).await.expect(StatusCode::CREATED);
     assert_eq!((&first["name"], &first["message"], &first["active"]), (&json!("v1"), &json!("first"), &json!(false)));
     let contents = json!({
@@ -57,11 +69,7 @@ async fn a_template_lives_and_everything_is_on_record() {
         versions["items"].as_array().unwrap().iter().map(|version| version["name"].as_str().unwrap()).collect();
     assert_eq!(named, ["next", "v1"]);
 
-    let deprecated = server.post(&format!("{go}/deprecate"), &json!({"message": "use rust"})).await;
-    assert_eq!(deprecated.expect(StatusCode::OK)["deprecation"], "use rust");
-    let back = server.post(&format!("{go}/undeprecate"), &Value::Null).await.expect(StatusCode::OK);
-    assert_eq!((&back["status"], &back["deprecation"]), (&json!("active"), &Value::Null));
-
+    deprecate(&server, &go).await;
     assert_eq!(server.ingest(&workspace(1, "workspace.created", &go)).await.1["created"], 1);
     let used = server.send(Method::DELETE, &go, &Value::Null).await;
     assert!(used.status == StatusCode::CONFLICT && used.text.contains("1 workspace"), "{}", used.text);

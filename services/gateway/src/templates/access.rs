@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{administered, find, key, place};
+use super::{administered, find, key, place, said};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
@@ -88,8 +88,10 @@ pub(crate) async fn grant(
     gateway: web::Data<Gateway>,
     caller: web::ReqData<Caller>,
     id: web::Path<String>,
-    request: web::Json<AccessRequest>,
+    body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
+    administered(&gateway, &caller, &id).await?;
+    let request: AccessRequest = said(&body)?;
     let kind = kind(&request.subject_kind)?;
     let right = TemplateRight::from_name(&request.permission)
         .ok_or_else(|| ApiError::bad_request("`permission` is `use` or `admin`"))?;
@@ -117,8 +119,10 @@ pub(crate) async fn revoke(
     gateway: web::Data<Gateway>,
     caller: web::ReqData<Caller>,
     id: web::Path<String>,
-    request: web::Json<AccessWithdrawal>,
+    body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
+    administered(&gateway, &caller, &id).await?;
+    let request: AccessWithdrawal = said(&body)?;
     let kind = kind(&request.subject_kind)?;
     let subject_id = subject_id(kind, request.subject_id.as_deref())?;
     gateway

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Reason, administered, key, place, shown};
+use super::{Reason, administered, key, place, said, shown};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
@@ -100,8 +100,10 @@ pub(crate) async fn update(
     caller: web::ReqData<Caller>,
     id: web::Path<String>,
     headers: HttpRequest,
-    request: web::Json<TemplateChange>,
+    body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
+    administered(&gateway, &caller, &id).await?;
+    let request: TemplateChange = said(&body)?;
     let expected = expected(&headers)?;
     gateway
         .decisions
@@ -142,8 +144,10 @@ pub(crate) async fn deprecate(
     gateway: web::Data<Gateway>,
     caller: web::ReqData<Caller>,
     id: web::Path<String>,
-    request: web::Json<DeprecationRequest>,
+    body: web::Bytes,
 ) -> Result<HttpResponse, ApiError> {
+    administered(&gateway, &caller, &id).await?;
+    let request: DeprecationRequest = said(&body)?;
     gateway
         .decisions
         .decide(&[key(&id)], async || {

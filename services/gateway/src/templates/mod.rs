@@ -19,6 +19,7 @@ use chancery_domain::Timestamp;
 use chancery_domain::decision::Refusal;
 use chancery_domain::templates::{PromotionRequest, TemplateRecord, TemplateSettings, TemplateVersionRecord};
 use chancery_policy::{Permission, Resource};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -115,9 +116,15 @@ impl Reason {
         if body.is_empty() {
             return Ok(None);
         }
-        let Self { reason } = serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let Self { reason } = said(body)?;
         Ok(reason)
     }
+}
+
+/// What a request says, read once it is known that the caller may say it: who may not see a template does not learn from
+/// mistakes in a request whether it is there.
+fn said<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// A template that the caller sees, as policies see it.
