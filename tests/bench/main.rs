@@ -3,7 +3,8 @@
 //! `bench [--events N] [--cluster-events N] [--scim-users N] [--scim-groups N] [--scim-filled N] [--only PART]` asks
 //! the nine audit questions of N events (5,000,000 without), gives each cluster N events (200,000 without), and pushes
 //! N users and groups by SCIM (100,000 and 2,000 without) before one is looked up among N (1,000,000 without). Parts
-//! are `embedded`, `cluster` and `scim`. Everything is measured on this machine in this run; the table names it.
+//! are `embedded`, `cluster`, `scim` and `decisions`; the last takes `[--decision-users N] [--decision-workspaces N]
+//! [--decision-rate N] [--decision-seconds N]` (100,000, 20,000, 300 a second and 60 seconds without). Everything is measured on this machine in this run; the table names it.
 
 #![expect(
     clippy::expect_used,
@@ -14,6 +15,7 @@
 
 mod append;
 mod cluster;
+mod decisions;
 mod duckdb;
 mod import;
 mod ingest;
@@ -35,8 +37,8 @@ fn main() {
     };
     let (events, cluster_events) = (number("--events", 5_000_000), number("--cluster-events", 200_000));
     let only = option("--only");
-    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster", "scim"].contains(&only));
-    assert!(known, "--only is followed by embedded, cluster or scim");
+    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster", "scim", "decisions"].contains(&only));
+    assert!(known, "--only is followed by embedded, cluster, scim or decisions");
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut report = Report::new();
@@ -53,6 +55,15 @@ fn main() {
             filled: number("--scim-filled", 1_000_000),
         };
         runtime.block_on(scim::measure(&mut report, sizes));
+    }
+    if wanted("decisions") {
+        let sizes = decisions::Sizes {
+            users: number("--decision-users", 100_000),
+            workspaces: number("--decision-workspaces", 20_000),
+            rate: number("--decision-rate", 300),
+            seconds: number("--decision-seconds", 60),
+        };
+        runtime.block_on(decisions::measure(&mut report, sizes));
     }
     report.finish();
 }

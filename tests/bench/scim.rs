@@ -1,7 +1,7 @@
 //! SCIM: two directories pushed at once, one group of 100,000 members, one name among a million; and the same push,
 //! smaller, to `scim2-server` of `PyPI`, which keeps everything in memory.
 
-mod load;
+pub(crate) mod load;
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -98,7 +98,7 @@ async fn rehearsal(report: &mut Report, server: &Server) {
 }
 
 /// More users for the first directory by bulk requests; names and ids of them.
-async fn fill(targets: &Arc<Vec<Target>>, users: usize) -> Vec<(String, String)> {
+pub(crate) async fn fill(targets: &Arc<Vec<Target>>, users: usize) -> Vec<(String, String)> {
     let bulk = |begin: usize| {
         let targets = targets.clone();
         async move {

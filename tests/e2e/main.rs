@@ -19,8 +19,10 @@ mod kafka;
 mod open_table;
 mod operations;
 mod postgres;
+mod quotas;
 mod scim;
 mod sign_in;
+mod templates;
 
 use serde_json::{Value, json};
 

@@ -95,7 +95,6 @@ CREATE TABLE quota_usage (
     PRIMARY KEY (quota_id, began_version)
 );
 CREATE INDEX quota_usage_open ON quota_usage (quota_id, workspace_id) WHERE ended_at IS NULL;
-CREATE INDEX quota_usage_open_of_organization ON quota_usage (organization, user_id) WHERE ended_at IS NULL;
 CREATE INDEX quota_usage_of_user ON quota_usage (user_id, organization, ended_at);
 CREATE INDEX quota_usage_of_organization ON quota_usage (organization, ended_at);
 

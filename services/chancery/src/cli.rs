@@ -9,6 +9,7 @@ use crate::commands::groups::GroupsCommand;
 use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
 use crate::commands::quota::QuotaCommand;
+use crate::commands::templates::TemplatesCommand;
 use crate::commands::users::UsersCommand;
 use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
@@ -84,6 +85,9 @@ pub(crate) enum Command {
     /// See what may be used and is, ask what would be, and set bounds.
     #[command(subcommand)]
     Quota(QuotaCommand),
+    /// Make templates, push versions of them, and say who may use them.
+    #[command(subcommand)]
+    Templates(TemplatesCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

@@ -14,7 +14,7 @@ use chancery_domain::tokens::{CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
 use chancery_intake::Inbound;
-use chancery_lake::{Lake, LakeOptions};
+use chancery_lake::{Blobs, Lake, LakeOptions};
 use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock};
 use chancery_scim::schema::{Definitions, Registry};
 use chancery_state::{Decisions, Projector, State};
@@ -49,8 +49,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 
     let log = open_log(&configuration, configuration.roles.clone()).await?;
     let state = open_state(&configuration, &log).await?;
-    let lake =
-        Lake::open(&configuration.lake, log.clone(), lake_options(&configuration)).await.doing("opening the lake")?;
+    let (lake, blobs) = open_lake(&configuration, &log).await?;
     let consumers = CancellationToken::new();
     let working = work(&configuration, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
@@ -62,7 +61,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let setup = first_admin(&configuration, &state, &decisions, demo.is_none()).await?;
 
     let gateway = Gateway::new(
-        (log.clone(), state.clone(), lake.clone()),
+        (log.clone(), state.clone(), lake.clone(), blobs),
         scim_registry(configuration.scim_definitions.as_deref())?,
         sign_in(&configuration, |name| std::env::var(name).ok())?,
         Settings {
@@ -119,6 +118,14 @@ pub(crate) async fn open_log(configuration: &Configuration, roles: BTreeSet<Role
         LogEngine::Kafka(options) => Log::open_kafka(KafkaLogOptions { roles, ..(**options).clone() }).await,
     };
     opened.doing("opening the log")
+}
+
+/// Opens the lake, and the store of what is kept beside it.
+async fn open_lake(configuration: &Configuration, log: &Log) -> Result<(Lake, Blobs), Failure> {
+    let options = lake_options(configuration);
+    let lake = Lake::open(&configuration.lake, log.clone(), options).await.doing("opening the lake")?;
+    let blobs = Blobs::open(&configuration.blobs()).doing("opening the store of templates")?;
+    Ok((lake, blobs))
 }
 
 /// Starts what the roles of this node say.

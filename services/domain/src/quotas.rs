@@ -9,7 +9,5 @@
 
 pub mod bounds;
 mod judgement;
-#[cfg(test)]
-mod tests;
 
 pub use judgement::{BudgetFact, CapFact, Facts, Judgement, LedgerEntry};

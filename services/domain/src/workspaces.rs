@@ -1,8 +1,9 @@
-//! Workspaces: what people work in, as decisions know them; their [`builds`], what [`lifecycle`] there is around them, and
+//! Workspaces: what people work in, as decisions know them; their [`builds`], their [`creation`], what [`lifecycle`] there is around them, and
 //! what the [`clock`] does by itself.
 
 pub mod builds;
 pub mod clock;
+pub mod creation;
 pub mod lifecycle;
 #[cfg(test)]
 mod tests;

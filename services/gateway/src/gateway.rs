@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chancery_domain::Timestamp;
 use chancery_domain::tokens::USE_RECORDED_EVERY;
-use chancery_lake::Lake;
+use chancery_lake::{Blobs, Lake};
 use chancery_log::{Clock, Log};
 use chancery_scim::Registry;
 use chancery_state::{Decisions, State};
@@ -65,6 +65,8 @@ pub struct Gateway {
     pub decisions: Decisions,
     /// Where questions are asked.
     pub lake: Lake,
+    /// Archives of template versions.
+    pub blobs: Blobs,
     /// Limits.
     pub settings: Settings,
     /// Renders `/metrics`.
@@ -99,7 +101,7 @@ impl std::fmt::Debug for SharedClock {
 impl Gateway {
     /// A gateway over these parts.
     pub fn new(
-        (log, state, lake): (Log, State, Lake),
+        (log, state, lake, blobs): (Log, State, Lake, Blobs),
         scim: Registry,
         sign_in: SignIn,
         settings: Settings,
@@ -114,6 +116,7 @@ impl Gateway {
             state,
             decisions,
             lake,
+            blobs,
             settings,
             metrics,
             draining: CancellationToken::new(),

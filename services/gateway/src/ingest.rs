@@ -82,7 +82,11 @@ pub(crate) async fn post_events(
 }
 
 /// Reads the body, decompressed, up to the limit.
-async fn read_body(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<web::Bytes, ApiError> {
+pub(crate) async fn read_body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+) -> Result<web::Bytes, ApiError> {
     let mut chunks = Decompress::from_headers(payload.into_inner(), request.headers());
     let mut body = web::BytesMut::new();
     while let Some(chunk) = chunks.next().await {

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::{
     audit, connections, groups, ingest, jobs, organizations, policies, quotas, resources, roles, sign_in, simulate,
-    tokens, users, workspaces,
+    templates, tokens, users, workspaces,
 };
 
 /// A projector this far behind is not ready.
@@ -182,7 +182,6 @@ pub fn openapi() -> String {
         users::suspend,
         users::reactivate,
         resources::groups,
-        resources::templates,
         workspaces::list,
         workspaces::create,
         workspaces::show,
@@ -208,6 +207,24 @@ pub fn openapi() -> String {
         quotas::bounds::set_budget,
         quotas::bounds::settings,
         quotas::bounds::set_settings,
+        templates::list::list,
+        templates::lifecycle::create,
+        templates::list::show,
+        templates::lifecycle::update,
+        templates::lifecycle::delete,
+        templates::lifecycle::deprecate,
+        templates::lifecycle::undeprecate,
+        templates::promotion::withdraw,
+        templates::access::list,
+        templates::access::grant,
+        templates::access::revoke,
+        templates::versions::list,
+        templates::versions::push,
+        templates::versions::show,
+        templates::download::files,
+        templates::promotion::promote,
+        templates::promotion::archive,
+        templates::promotion::unarchive,
         resources::sessions,
         resources::lake,
         resources::consumers,

@@ -1,4 +1,4 @@
-//! Current state, as far as the caller sees it: users, groups, templates, workspaces, sessions; consumers and what they parked.
+//! Current state, as far as the caller sees it: users, groups, workspaces, sessions; consumers and what they parked.
 
 use actix_web::{HttpResponse, web};
 use chancery_domain::directory::UserStatus;
@@ -99,16 +99,6 @@ pub(crate) async fn groups(
     query: web::Query<Page>,
 ) -> Result<HttpResponse, ApiError> {
     page(&gateway, &caller, ResourceKind::Groups, &query).await
-}
-
-/// Templates.
-#[utoipa::path(get, path = "/api/v1/templates", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
-pub(crate) async fn templates(
-    gateway: web::Data<Gateway>,
-    caller: web::ReqData<Caller>,
-    query: web::Query<Page>,
-) -> Result<HttpResponse, ApiError> {
-    page(&gateway, &caller, ResourceKind::Templates, &query).await
 }
 
 /// A page of the workspaces in the organizations that the caller sees.

@@ -6,7 +6,7 @@ use chancery_policy::Permission;
 use crate::error::ApiError;
 use crate::{
     audit, connections, groups, ingest, jobs, operations, organizations, policies, quotas, resources, roles, scim,
-    sign_in, simulate, tokens, users, workspaces,
+    sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// What it takes to use an operation.
@@ -116,6 +116,27 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("PUT", "/api/v1/organizations/{name}/quota-budgets", Permission::QuotasWrite),
     needs("GET", "/api/v1/organizations/{name}/quota-settings", Permission::QuotasRead),
     needs("PUT", "/api/v1/organizations/{name}/quota-settings", Permission::QuotasWrite),
+    needs("POST", "/api/v1/templates", Permission::TemplatesWrite),
+    given("GET", "/api/v1/templates/{id}", &[Permission::TemplatesRead]),
+    given("PATCH", "/api/v1/templates/{id}", &[Permission::TemplatesWrite]),
+    given("DELETE", "/api/v1/templates/{id}", &[Permission::TemplatesWrite]),
+    given("POST", "/api/v1/templates/{id}/deprecate", &[Permission::TemplatesWrite]),
+    given("POST", "/api/v1/templates/{id}/undeprecate", &[Permission::TemplatesWrite]),
+    given("DELETE", "/api/v1/templates/{id}/promotion", &[Permission::TemplatesWrite]),
+    given("GET", "/api/v1/templates/{id}/access", &[Permission::TemplatesRead]),
+    given("PUT", "/api/v1/templates/{id}/access", &[Permission::TemplatesWrite]),
+    given("DELETE", "/api/v1/templates/{id}/access", &[Permission::TemplatesWrite]),
+    given("GET", "/api/v1/templates/{id}/versions", &[Permission::TemplatesRead]),
+    given("POST", "/api/v1/templates/{id}/versions", &[Permission::TemplatesWrite]),
+    given("GET", "/api/v1/templates/{id}/versions/{version}", &[Permission::TemplatesRead]),
+    given(
+        "GET",
+        "/api/v1/templates/{id}/versions/{version}/files",
+        &[Permission::TemplatesRead, Permission::RunnersRun],
+    ),
+    given("POST", "/api/v1/templates/{id}/versions/{version}/promote", &[Permission::TemplatesWrite]),
+    given("POST", "/api/v1/templates/{id}/versions/{version}/archive", &[Permission::TemplatesWrite]),
+    given("POST", "/api/v1/templates/{id}/versions/{version}/unarchive", &[Permission::TemplatesWrite]),
     needs("GET", "/api/v1/sessions", Permission::SessionsRead),
     needs("GET", "/api/v1/organizations", Permission::OrganizationsRead),
     needs("POST", "/api/v1/organizations", Permission::OrganizationsWrite),
@@ -184,8 +205,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/audit/export", web::get().to(audit::export::export)))
         .configure(identities)
         .configure(rules)
-        .service(only_get("/api/v1/templates", web::get().to(resources::templates)))
         .configure(work)
+        .configure(what_workspaces_are_made_from)
         .service(only_get("/api/v1/sessions", web::get().to(resources::sessions)))
         .service(only_get("/api/v1/lake", web::get().to(resources::lake)))
         .service(only_get("/api/v1/cluster", web::get().to(operations::cluster)))
@@ -336,6 +357,58 @@ fn work(config: &mut ServiceConfig) {
                 .route(web::put().to(quotas::bounds::set_settings))
                 .default_service(web::to(|| async { not_allowed("GET, PUT") })),
         );
+}
+
+/// Templates.
+fn what_workspaces_are_made_from(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::resource("/api/v1/templates")
+                .route(web::get().to(templates::list::list))
+                .route(web::post().to(templates::lifecycle::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(
+            web::resource("/api/v1/templates/{id}")
+                .route(web::get().to(templates::list::show))
+                .route(web::patch().to(templates::lifecycle::update))
+                .route(web::delete().to(templates::lifecycle::delete))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH, DELETE") })),
+        )
+        .service(only_post("/api/v1/templates/{id}/deprecate", web::post().to(templates::lifecycle::deprecate)))
+        .service(only_post("/api/v1/templates/{id}/undeprecate", web::post().to(templates::lifecycle::undeprecate)))
+        .service(
+            web::resource("/api/v1/templates/{id}/promotion")
+                .route(web::delete().to(templates::promotion::withdraw))
+                .default_service(web::to(|| async { not_allowed("DELETE") })),
+        )
+        .service(
+            web::resource("/api/v1/templates/{id}/access")
+                .route(web::get().to(templates::access::list))
+                .route(web::put().to(templates::access::grant))
+                .route(web::delete().to(templates::access::revoke))
+                .default_service(web::to(|| async { not_allowed("GET, PUT, DELETE") })),
+        )
+        .service(
+            web::resource("/api/v1/templates/{id}/versions")
+                .route(web::get().to(templates::versions::list))
+                .route(web::post().to(templates::versions::push))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(only_get("/api/v1/templates/{id}/versions/{version}", web::get().to(templates::versions::show)))
+        .service(only_get("/api/v1/templates/{id}/versions/{version}/files", web::get().to(templates::download::files)))
+        .service(only_post(
+            "/api/v1/templates/{id}/versions/{version}/promote",
+            web::post().to(templates::promotion::promote),
+        ))
+        .service(only_post(
+            "/api/v1/templates/{id}/versions/{version}/archive",
+            web::post().to(templates::promotion::archive),
+        ))
+        .service(only_post(
+            "/api/v1/templates/{id}/versions/{version}/unarchive",
+            web::post().to(templates::promotion::unarchive),
+        ));
 }
 
 /// Roles and policies.

@@ -18,12 +18,14 @@
 //!   or seen of another, moves rows from one to the other in one step.
 //! * Every question says for whom it is asked ([`Visibility`]). The rows it may see are chosen in the scan of the table,
 //!   below all conditions of the question, so that no question however written reaches the others.
+//! * [`Blobs`] are kept beside it: bytes that are known by their digest, such as the archives of templates.
 //! * Compaction, on one node at a time, merges the small files of a date; replaced files stay until no running question
 //!   can need them.
 
 mod actions;
 mod aggregate;
 mod archiver;
+mod blobs;
 mod compaction;
 mod delta;
 mod encode;
@@ -47,6 +49,7 @@ mod visibility;
 mod visible;
 
 pub use aggregate::{AggregateRequest, AggregateResult, Bucket, rows};
+pub use blobs::Blobs;
 pub use error::LakeError;
 pub use export::ExportRequest;
 pub use handle::{Lake, LakeOptions};

@@ -172,7 +172,7 @@ impl LogStoreFactory for ConditionalPuts {
 }
 
 /// The bucket, and the table's address in it.
-fn s3(options: &S3Options) -> Result<(Arc<dyn ObjectStore>, Url), LakeError> {
+pub(crate) fn s3(options: &S3Options) -> Result<(Arc<dyn ObjectStore>, Url), LakeError> {
     let malformed = || LakeError::Storage(format!("`{}` is not of the form s3://bucket/prefix", options.url));
     let url = Url::parse(&format!("{}/", options.url.trim_end_matches('/'))).map_err(|_| malformed())?;
     let bucket = url.host_str().filter(|_| url.scheme() == "s3").ok_or_else(malformed)?;

@@ -21,8 +21,6 @@ pub enum ResourceKind {
     Users,
     /// Groups with their members.
     Groups,
-    /// Templates.
-    Templates,
     /// Workspaces.
     Workspaces,
     /// Sessions.
@@ -43,12 +41,6 @@ impl ResourceKind {
                 "SELECT id, name, display_name, organization, connection, everyone, quota_allowance, status, created_at,
                     updated_at, (SELECT count(*) FROM group_members WHERE group_id = groups.id) AS members
                  FROM groups WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
-            }
-            Self::Templates => {
-                "SELECT id, name, display_name, description, organization, status, deprecation, active_version,
-                    created_at, updated_at,
-                    (SELECT count(*) FROM template_versions WHERE template_id = templates.id) AS versions
-                 FROM templates WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Workspaces => {
                 "SELECT id, name, owner, owner_id, organization, template_id, template_name,

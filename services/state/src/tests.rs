@@ -24,6 +24,7 @@ mod allowances;
 mod directory;
 mod due;
 mod history;
+mod ledger;
 mod plans;
 mod templates;
 mod work;
@@ -233,7 +234,7 @@ async fn lists_page_by_id_and_show_times_and_roles() {
         assert_eq!(page.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["2", "3"]);
         assert_eq!(page[0]["roles"], json!(["member"]));
         assert_eq!(page[0]["created_at"], "2023-11-14T22:13:20.001000Z");
-        for kind in [ResourceKind::Groups, ResourceKind::Templates, ResourceKind::Workspaces, ResourceKind::Sessions] {
+        for kind in [ResourceKind::Groups, ResourceKind::Workspaces, ResourceKind::Sessions] {
             assert!(state.list(kind, Within::All, None, 10).await.unwrap().is_empty());
         }
         state.close().await;

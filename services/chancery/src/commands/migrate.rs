@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
+use chancery_lake::Blobs;
 use chancery_log::{Cluster, Frontier, Log, LogOptions, Recorded};
 use sha2::{Digest, Sha256};
 
@@ -50,11 +51,14 @@ pub(crate) async fn run(command: &MigrateCommand, configuration: &Configuration)
     if let Some(mut mapping) = mapping {
         mapping.flush().doing("writing the positions")?;
     }
+    let blobs = Blobs::open(&configuration.blobs()).doing("opening the store of templates")?;
+    let archives = Blobs::copy_all(&from.join("blobs"), &blobs).await.doing("copying templates")?;
     let copied = verify(&embedded, &target, &heads).await?;
     target.close().await;
     embedded.close().await;
     terminal::line(&format!(
-        "{copied} events are in the cluster, byte for byte; SHA-256 over all of them in order: {:x}",
+        "{copied} events and {archives} archives of templates are in the cluster, byte for byte; SHA-256 over all events \
+         in order: {:x}",
         digest.finalize()
     ));
     Ok(())

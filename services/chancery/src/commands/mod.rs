@@ -13,6 +13,7 @@ pub(crate) mod policies;
 pub(crate) mod quota;
 mod sign_ins;
 mod state;
+pub(crate) mod templates;
 mod tokens;
 pub(crate) mod users;
 pub(crate) mod workspaces;
@@ -50,6 +51,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Workspaces(command) => workspaces::run(command, &client(&arguments)?).await,
         Command::Quota(command) => quota::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
+        Command::Templates(command) => templates::run(command, &client(&arguments)?).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,
     }

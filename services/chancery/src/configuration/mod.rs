@@ -66,6 +66,16 @@ pub(crate) struct Configuration {
     pub(crate) client_token: Option<String>,
 }
 
+impl Configuration {
+    /// Where archives of templates are kept: beside the lake where nodes share one, else in the data directory.
+    pub(crate) fn blobs(&self) -> Location {
+        match &self.lake {
+            Location::Directory(_) => Location::Directory(self.data_directory.join("blobs")),
+            bucket @ Location::S3(_) => bucket.clone(),
+        }
+    }
+}
+
 impl Loaded {
     /// The typed values.
     pub(crate) fn configuration(&self) -> Configuration {

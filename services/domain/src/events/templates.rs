@@ -32,6 +32,8 @@ event_types! {
         "template.version.archived" v 1 "write" => TemplateVersionArchived(VersionReference),
         /// A version that was put away can be used again.
         "template.version.unarchived" v 1 "write" => TemplateVersionUnarchived(VersionReference),
+        /// The files of a version were handed out.
+        "template.version.downloaded" v 1 "read" => TemplateVersionDownloaded(VersionReference),
         /// Someone may use or administer a template.
         "template.access.granted" v 1 "write" => TemplateAccessGranted(TemplateAccess),
         /// Someone may no longer use or administer a template.
@@ -134,7 +136,7 @@ pub struct TemplateVariable {
     pub variable_type: Option<String>,
 }
 
-/// Payload of the events about a version that is there: promotion, its request and withdrawal, archiving.
+/// Payload of the events about a version that is there: promotion, its request and withdrawal, archiving, downloading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionReference {
     /// Id of whoever asked for the promotion, where it took two.

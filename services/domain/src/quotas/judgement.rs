@@ -216,7 +216,7 @@ impl Facts {
         let judged = judged.clone().with_caps(self, judged.cost);
         QuotaEntry {
             allowance: bounded(judged.allowance),
-            allowances: judged.allowances,
+            allowances: judged.allowances.into_iter().map(told).collect(),
             budgets: judged.budgets,
             build_number: build.map(|build| build.number),
             caps: judged.caps,
@@ -295,6 +295,10 @@ fn looked_at(budget: &BudgetFact) -> BudgetSum {
         used_thousandths: bounded(budget.used_thousandths),
         within: !budget.is_spent(),
     }
+}
+
+fn told(share: AllowanceShare) -> AllowanceShare {
+    AllowanceShare { allowance: bounded(share.allowance), ..share }
 }
 
 /// A sum that is the largest number where it would be larger.

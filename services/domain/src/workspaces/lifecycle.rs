@@ -1,6 +1,4 @@
-//! Making workspaces, handing them over, when they start and stop by themselves, and their sleep.
-
-use std::collections::BTreeMap;
+//! Handing workspaces over, when they start and stop by themselves, and their sleep.
 
 use jiff::tz::TimeZone;
 
@@ -8,18 +6,14 @@ use crate::decision::{self, Context, Draft, Refusal};
 use crate::directory::{DirectoryUser, UserStatus};
 use crate::event::{Change, Event};
 use crate::events::Bare;
-use crate::events::quotas::QuotaEntry;
-use crate::events::workspaces::{Renamed, ScheduleSet, Transfer, Transition, WorkspaceCreated};
-use crate::quotas::{Facts, LedgerEntry};
-use crate::templates::{TemplateRecord, TemplateStatus, TemplateVersionRecord};
+use crate::events::quotas::{CapKind, QuotaEntry};
+use crate::events::workspaces::{Renamed, ScheduleSet, Transfer};
+use crate::quotas::{CapFact, Facts, LedgerEntry};
+use crate::templates::TemplateRecord;
 use crate::time::Timestamp;
-use crate::workspaces::builds::{self, BuildRecord, RequestBuild, version_fits};
+use crate::workspaces::builds::{self, BuildRecord, RequestBuild};
 use crate::workspaces::{WorkspaceRecord, WorkspaceStatus, clock};
 
-/// Most values of variables.
-pub const MOST_PARAMETERS: usize = 100;
-/// Longest value, in bytes.
-pub const MOST_PARAMETER: usize = 8192;
 /// Longest time to live: a year.
 pub const MOST_TTL: u32 = 366 * 86_400;
 /// How often use is put on record: once in this many microseconds.
@@ -35,129 +29,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn done(events: Vec<Event>) -> Self {
+    pub(crate) fn done(events: Vec<Event>) -> Self {
         Self { events, denied: None }
-    }
-}
-
-/// A workspace to be made; its id was drawn by the caller.
-#[derive(Debug, Clone)]
-pub struct CreateWorkspace {
-    /// Its id.
-    pub id: String,
-    /// Its name, unique among its owner's.
-    pub name: String,
-    /// Id of the template version to build; the active one without.
-    pub template_version: Option<String>,
-    /// Values of the template's variables.
-    pub parameters: BTreeMap<String, String>,
-    /// When it starts and stops by itself.
-    pub schedule: Option<ScheduleSet>,
-    /// Whether it is started at once.
-    pub start: bool,
-}
-
-/// What a workspace is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Ingredients<'a> {
-    /// Whose it will be.
-    pub owner: &'a DirectoryUser,
-    /// Its template.
-    pub template: &'a TemplateRecord,
-    /// The version that would be built.
-    pub version: Option<&'a TemplateVersionRecord>,
-    /// The owner's workspaces of its name.
-    pub namesakes: &'a [WorkspaceRecord],
-    /// Whoever asks looks after the template.
-    pub administers: bool,
-    /// What bounds the number of workspaces.
-    pub facts: &'a Facts,
-    /// Zone of the schedule.
-    pub zone: Option<&'a TimeZone>,
-}
-
-impl CreateWorkspace {
-    /// Decides whether it can be made.
-    pub fn decide(self, made_of: Ingredients<'_>, context: Context) -> Result<Verdict, Refusal> {
-        decision::slug("name", &self.name)?;
-        let Ingredients { owner, template, .. } = made_of;
-        active(owner)?;
-        match template.status {
-            TemplateStatus::Deleted => return Err(Refusal::Unknown("template")),
-            TemplateStatus::Deprecated => {
-                let instead = template.deprecation.as_deref().unwrap_or("use another one");
-                return Err(Refusal::Forbidden(format!("the template is deprecated: {instead}")));
-            }
-            TemplateStatus::Active => {}
-        }
-        unique(&self.name, None, made_of.namesakes)?;
-        parameters_fit(&self.parameters)?;
-        let asked = self.template_version.as_deref().or(template.active_version.as_deref());
-        if self.start || self.template_version.is_some() {
-            version_fits(template, asked, made_of.version, made_of.administers)?;
-        }
-        if let Some(schedule) = &self.schedule {
-            schedule_fits(schedule, Some(template), made_of.zone)?;
-        }
-        let now = context.now;
-        let mut draft = Draft::new(context);
-        let workspace = self.record(made_of, now);
-        if let Some(cap) = made_of.facts.caps.iter().find(|cap| cap.is_full()) {
-            let reason = format!("there are {} workspaces of the template, and there may be {}", cap.others, cap.limit);
-            let entry = made_of.facts.entry_of(&workspace, None, &made_of.facts.unjudged());
-            let mut event = made_of.facts.event(&mut draft, "quota.denied", &entry);
-            event.reason = Some(reason.clone());
-            draft.push(event);
-            return Ok(Verdict { events: draft.events, denied: Some(reason) });
-        }
-        let payload = WorkspaceCreated {
-            owner_id: Some(owner.id.clone()),
-            parameters: self.parameters.clone(),
-            template_id: Some(template.id.clone()),
-            template_name: Some(template.name.clone()),
-        };
-        let event = workspace.event(&mut draft, "workspace.created", &payload);
-        let created = draft.push(event);
-        if let Some(schedule) = &self.schedule {
-            let event = workspace.event(&mut draft, "workspace.schedule.set", schedule);
-            draft.entail(&created, event);
-        }
-        if self.start {
-            let request = RequestBuild {
-                transition: Transition::Start,
-                cause: "initiator",
-                reason: None,
-                template_version: asked.map(str::to_owned),
-                parameters: None,
-            };
-            let tags = template.settings.runner_tags.clone();
-            builds::order(&mut draft, Some(&created), &workspace, request, Some(template), tags);
-        }
-        Ok(Verdict::done(draft.events))
-    }
-
-    /// It as it will be.
-    fn record(&self, made_of: Ingredients<'_>, now: Timestamp) -> WorkspaceRecord {
-        WorkspaceRecord {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            owner_id: Some(made_of.owner.id.clone()),
-            owner: Some(made_of.owner.username.clone()),
-            organization: made_of.template.organization.clone(),
-            template_id: Some(made_of.template.id.clone()),
-            template_name: Some(made_of.template.name.clone()),
-            template_version: None,
-            status: WorkspaceStatus::Pending,
-            dormant: false,
-            resources_remain: false,
-            last_build: 0,
-            daily_cost: 0,
-            parameters: self.parameters.clone(),
-            own: true,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        }
     }
 }
 
@@ -191,7 +64,12 @@ impl TransferWorkspace {
         unique(&workspace.name, Some(&workspace.id), namesakes)?;
         let mut draft = Draft::new(context);
         let moves = given.entry.committed;
-        let judged = taken.judge_handover(moves);
+        let mut judged = taken.judge_handover(moves);
+        let per_user = |cap: &&CapFact| cap.bounds == CapKind::TemplateWorkspacesPerUser && cap.is_full();
+        if let Some(cap) = taken.caps.iter().find(per_user) {
+            judged.allowed = false;
+            judged.reason = Some(too_many(cap));
+        }
         let entry = taken.entry_of(workspace, None, &judged);
         if !judged.allowed {
             let mut event = taken.event(&mut draft, "quota.denied", &entry);
@@ -342,27 +220,7 @@ impl WorkspaceRecord {
     }
 }
 
-/// Whether values of variables are acceptable: bounded, with names that variables can have.
-pub fn parameters_fit(parameters: &BTreeMap<String, String>) -> Result<(), Refusal> {
-    if parameters.len() > MOST_PARAMETERS {
-        return Err(Refusal::invalid("parameters", format!("has at most {MOST_PARAMETERS} values")));
-    }
-    let named = |name: &str| {
-        name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-    };
-    match parameters.iter().find(|(name, value)| name.is_empty() || !named(name) || value.len() > MOST_PARAMETER) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let shown: String = name.chars().take(128).collect();
-            Err(Refusal::invalid(
-                "parameters",
-                format!("has a name that no variable can have, or a value beyond {MOST_PARAMETER} bytes, at `{shown}`"),
-            ))
-        }
-    }
-}
-
-fn schedule_fits(
+pub(crate) fn schedule_fits(
     schedule: &ScheduleSet,
     template: Option<&TemplateRecord>,
     zone: Option<&TimeZone>,
@@ -383,7 +241,13 @@ fn schedule_fits(
     }
 }
 
-fn active(user: &DirectoryUser) -> Result<(), Refusal> {
+/// Why there cannot be one workspace more.
+pub fn too_many(cap: &CapFact) -> String {
+    let whose = if cap.bounds == CapKind::TemplateWorkspacesPerUser { " of one owner" } else { "" };
+    format!("there are {} workspaces{whose} of the template, and there may be {}", cap.others, cap.limit)
+}
+
+pub(crate) fn active(user: &DirectoryUser) -> Result<(), Refusal> {
     match user.status {
         UserStatus::Active => Ok(()),
         UserStatus::Suspended => Err(Refusal::Forbidden("the owner has no access now".to_owned())),
@@ -391,7 +255,7 @@ fn active(user: &DirectoryUser) -> Result<(), Refusal> {
     }
 }
 
-fn unique(name: &str, id: Option<&str>, namesakes: &[WorkspaceRecord]) -> Result<(), Refusal> {
+pub(crate) fn unique(name: &str, id: Option<&str>, namesakes: &[WorkspaceRecord]) -> Result<(), Refusal> {
     let key = crate::attributes::key(name);
     let taken = namesakes.iter().find(|other| {
         Some(other.id.as_str()) != id

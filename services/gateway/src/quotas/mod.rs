@@ -5,6 +5,7 @@ pub(crate) mod bounds;
 use actix_web::{HttpResponse, web};
 use chancery_domain::decision::Refusal;
 use chancery_domain::events::workspaces::Transition;
+use chancery_domain::workspaces::lifecycle::too_many;
 use chancery_policy::{Permission, Resource};
 use chancery_state::Subject;
 use serde::Deserialize;
@@ -73,8 +74,7 @@ pub(crate) async fn check(
     let mut judged = facts.judge(Transition::Start, u64::from(cost), &[]);
     if let Some(cap) = facts.caps.iter().find(|cap| cap.is_full()) {
         judged.allowed = false;
-        judged.reason =
-            Some(format!("there are {} workspaces of the template, and there may be {}", cap.others, cap.limit));
+        judged.reason = Some(too_many(cap));
     }
     Ok(HttpResponse::Ok().json(judged))
 }

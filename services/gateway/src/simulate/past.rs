@@ -8,10 +8,11 @@ use chancery_domain::events::directory::MappedRole;
 use chancery_domain::events::groups::RoleGrant;
 use chancery_domain::events::identity::IdentityEvent;
 use chancery_domain::events::policy::PolicyEvent;
+use chancery_domain::events::templates::{TemplateAccess, TemplateEvent};
 use chancery_domain::events::tokens::TokenCreated;
 use chancery_domain::{Event, OWN_SOURCE, Timestamp};
 use chancery_log::{Frontier, Position, place};
-use chancery_policy::{CustomRole, Permission, PublishedPolicy};
+use chancery_policy::{CustomRole, Permission, PublishedPolicy, Template};
 use chancery_state::Person;
 
 use super::world::{World, bearer, is_over, person};
@@ -25,7 +26,8 @@ const MOST_EVENTS: usize = 200_000;
 /// What decides who may do what.
 const TYPES: &str = "user.created, user.updated, user.suspended, user.reactivated, user.deleted, role.assigned, \
     role.revoked, role.defined, role.withdrawn, group.created, group.member.added, group.member.removed, group.deleted, \
-    policy.published, policy.withdrawn, token.created, token.rotated, token.revoked";
+    policy.published, policy.withdrawn, token.created, token.rotated, token.revoked, template.created, \
+    template.access.granted, template.access.revoked";
 
 /// Who there was, and by which rules they were judged, once everything up to `at` had happened.
 pub(super) async fn world(gateway: &Gateway, at: &Frontier) -> Result<World, ApiError> {
@@ -72,6 +74,7 @@ struct Past {
     tokens: BTreeMap<String, Issued>,
     policies: BTreeMap<String, PublishedPolicy>,
     roles: BTreeMap<String, CustomRole>,
+    templates: BTreeMap<String, Template>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +96,7 @@ impl Past {
         let id = event.resource.id.as_str();
         match catalogue::decode(event) {
             Ok(Payload::Identity(payload)) => self.identity(event, id, payload),
+            Ok(Payload::Template(payload)) => self.template(event, payload),
             Ok(Payload::Policy(PolicyEvent::PolicyPublished(policy))) => {
                 let text = policy.text.unwrap_or_default();
                 let published = PublishedPolicy { id: id.to_owned(), version: policy.version, text };
@@ -161,6 +165,18 @@ impl Past {
         }
     }
 
+    fn template(&mut self, event: &Event, payload: TemplateEvent) {
+        let id = &event.resource.id;
+        let template =
+            self.templates.entry(id.clone()).or_insert_with(|| Template { id: id.clone(), ..Template::default() });
+        match payload {
+            TemplateEvent::TemplateCreated(_) => template.organization.clone_from(&event.organization),
+            TemplateEvent::TemplateAccessGranted(access) => give(template, access, true),
+            TemplateEvent::TemplateAccessRevoked(access) => give(template, access, false),
+            _ => {}
+        }
+    }
+
     fn set_active(&mut self, id: &str, active: bool) {
         if let Some(account) = self.users.get_mut(id) {
             account.active = active;
@@ -196,8 +212,23 @@ impl Past {
         }
         world.published = self.policies.into_values().collect();
         world.custom = self.roles.into_values().collect();
+        world.templates = self.templates;
         world
     }
+}
+
+/// Gives a template to someone, or takes it.
+fn give(template: &mut Template, access: TemplateAccess, given: bool) {
+    let to = if access.permission == "admin" { &mut template.admins } else { &mut template.users };
+    let ids = match access.subject_kind.as_str() {
+        "user" => &mut to.users,
+        "group" => &mut to.groups,
+        _ => {
+            to.everyone = given;
+            return;
+        }
+    };
+    let _changed = if given { ids.insert(access.subject_id) } else { ids.remove(&access.subject_id) };
 }
 
 fn mapped(grant: RoleGrant) -> MappedRole {

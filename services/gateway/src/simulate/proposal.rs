@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 use super::{Proposed, aside, read};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
+use crate::templates::resource as given;
 
+/// How many templates are read at once.
+const TEMPLATES: usize = 500;
 /// How far back it is looked.
 const DAYS: u32 = 30;
 /// Most requests that are looked at, the newest.
@@ -66,6 +69,27 @@ fn beside(present: &[PublishedPolicy], proposed: Vec<Proposed>) -> Vec<Published
     policies
 }
 
+/// What events name: tokens, and templates with those to whom they are given now.
+type Known<'a> = (&'a BTreeMap<String, Token>, &'a BTreeMap<String, Resource>);
+
+/// Every template as it is given now.
+async fn templates(gateway: &Gateway) -> Result<BTreeMap<String, Resource>, ApiError> {
+    let mut all = BTreeMap::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = gateway.state.templates(after.as_deref(), TEMPLATES, true).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.id.clone());
+        let ids: Vec<String> = page.iter().map(|template| template.id.clone()).collect();
+        let access = gateway.state.access_to_templates(&ids).await?;
+        let nobody = Vec::new();
+        for template in page {
+            let grants = access.get(&template.id).unwrap_or(&nobody);
+            all.insert(template.id.clone(), given::resource(&template, grants));
+        }
+    }
+}
+
 /// What makes two requests equal.
 type Question = (Principal, Permission, Resource, Option<BTreeSet<Scope>>, Option<IpAddr>, Option<jiff::Timestamp>);
 
@@ -73,13 +97,14 @@ type Question = (Principal, Permission, Resource, Option<BTreeSet<Scope>>, Optio
 async fn recorded(gateway: &Gateway, timed: bool) -> Result<(Vec<RecordedRequest>, bool), ApiError> {
     let tokens: BTreeMap<String, Token> =
         gateway.state.tokens().await?.into_iter().map(|token| (token.id.clone(), token)).collect();
+    let templates = templates(gateway).await?;
     let mut questions: BTreeMap<Question, u64> = BTreeMap::new();
     let (mut number, mut complete) = (0, true);
     // What another event has caused was not asked for.
     let filter = format!("source:\"{OWN_SOURCE}\" actor.kind:(user, service) time:-{DAYS}d -causation:*");
     read(gateway, &filter, false, |_, event| {
         let Ok(event) = serde_json::from_str::<Event>(event) else { return Ok(true) };
-        let Some(question) = question(&event, &tokens, timed) else { return Ok(true) };
+        let Some(question) = question(&event, (&tokens, &templates), timed) else { return Ok(true) };
         if number == MOST_REQUESTS {
             complete = false;
             return Ok(false);
@@ -96,7 +121,7 @@ async fn recorded(gateway: &Gateway, timed: bool) -> Result<(Vec<RecordedRequest
 }
 
 /// The request that an event is the record of, if it is one, with what its actor had at the time.
-fn question(event: &Event, tokens: &BTreeMap<String, Token>, timed: bool) -> Option<Question> {
+fn question(event: &Event, (tokens, templates): Known<'_>, timed: bool) -> Option<Question> {
     let actor = &event.actor;
     let permission = match event.event_type.as_str() {
         "token.refused" => Permission::parse(event.data.get("needed")?.as_str()?)?,
@@ -119,7 +144,7 @@ fn question(event: &Event, tokens: &BTreeMap<String, Token>, timed: bool) -> Opt
         _ => (Principal::Token(Bearer { id: actor.id.clone(), scopes: scopes_of(tokens.get(&actor.id)?) }), None),
     };
     let time = if timed { jiff::Timestamp::from_microsecond(event.occurred_at.as_micros()).ok() } else { None };
-    let (permission, resource) = asked(event, permission, tokens, scopes.as_ref());
+    let (permission, resource) = asked(event, permission, (tokens, templates), scopes.as_ref());
     Some((principal, permission, resource, scopes, actor.ip, time))
 }
 
@@ -127,7 +152,7 @@ fn question(event: &Event, tokens: &BTreeMap<String, Token>, timed: bool) -> Opt
 fn asked(
     event: &Event,
     permission: Permission,
-    tokens: &BTreeMap<String, Token>,
+    (tokens, templates): Known<'_>,
     scopes: Option<&BTreeSet<Scope>>,
 ) -> (Permission, Resource) {
     let is_person = event.actor.kind == ActorKind::User;
@@ -136,6 +161,12 @@ fn asked(
     if is_person && (own || permission == Permission::OwnTokensWrite) {
         let (owner, scopes) = (Some(event.actor.id.clone()), scopes.cloned().unwrap_or_default());
         return (Permission::OwnTokensWrite, Resource::Token { id: String::new(), owner, scopes });
+    }
+    if permission.area() == "templates"
+        && event.event_type != "template.created"
+        && let Some(template) = templates.get(&event.resource.id)
+    {
+        return (permission, template.clone());
     }
     match &event.organization {
         Some(name) if permission.reach() == Reach::Organization => (permission, Resource::organization(name)),

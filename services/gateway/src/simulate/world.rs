@@ -27,6 +27,8 @@ pub(super) struct World {
     pub(super) principals: Vec<(Principal, Option<String>)>,
     pub(super) published: Vec<PublishedPolicy>,
     pub(super) custom: Vec<CustomRole>,
+    /// Whom templates were given to, by template; of the past alone.
+    pub(super) templates: BTreeMap<String, Template>,
 }
 
 /// Who could use a permission on a resource, and how many principals were looked at.
@@ -43,7 +45,11 @@ pub(super) async fn who_could(
         }
         Some(at) => {
             let at = frontier(&gateway.log, at)?;
-            (past::world(gateway, &at).await?, at.to_string())
+            let mut world = past::world(gateway, &at).await?;
+            if let Some(template) = bare(&resource).and_then(|id| world.templates.remove(id)) {
+                resource = Resource::Template(template);
+            }
+            (world, at.to_string())
         }
     };
     let asked = world.principals.len() as u64;
@@ -75,13 +81,21 @@ fn holders(world: &World, permission: Permission, resource: &Resource, position:
 
 /// A template that is asked about by its id alone, with those to whom it is given.
 async fn given(gateway: &Gateway, resource: Resource) -> Result<Resource, ApiError> {
-    let Resource::Template(template) = &resource else { return Ok(resource) };
-    if *template != (Template { id: template.id.clone(), ..Template::default() }) {
-        return Ok(resource);
-    }
-    match gateway.state.template(&template.id).await? {
+    let Some(id) = bare(&resource) else { return Ok(resource) };
+    match gateway.state.template(id).await? {
         Some(template) => gateway.template_resource(&template).await,
         None => Ok(resource),
+    }
+}
+
+/// The id of a template of which nothing else is said.
+fn bare(resource: &Resource) -> Option<&str> {
+    match resource {
+        Resource::Template(template) => {
+            let bare = Template { id: template.id.clone(), ..Template::default() };
+            (*template == bare).then_some(&template.id)
+        }
+        _ => None,
     }
 }
 

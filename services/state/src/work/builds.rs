@@ -74,17 +74,18 @@ impl Decisions {
             Some(template) => state.template(template).await?,
             None => None,
         };
-        let version = match (&workspace.template_id, command.version(workspace, template.as_ref())) {
+        let (version, contents) = match (&workspace.template_id, command.version(workspace, template.as_ref())) {
             (Some(template), Some(version)) if command.transition == Transition::Start => {
-                state.template_version(template, version).await?
+                (state.template_version(template, version).await?, state.template_contents(template, version).await?)
             }
-            _ => None,
+            _ => (None, None),
         };
         let surroundings = Surroundings {
             last,
             owner: owner.as_ref(),
             template: template.as_ref(),
             version: version.as_ref(),
+            contents: contents.as_ref(),
             administers,
         };
         Ok(command.decide(workspace, surroundings, context)?)

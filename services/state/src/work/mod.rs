@@ -7,6 +7,8 @@
 mod bounds;
 mod builds;
 mod clock;
+#[cfg(test)]
+pub(crate) mod plans;
 mod workspaces;
 
 use chancery_domain::Event;

@@ -4,9 +4,8 @@ use chancery_domain::attributes;
 use chancery_domain::decision::Context;
 use chancery_domain::decision::Refusal;
 use chancery_domain::events::workspaces::ScheduleSet;
-use chancery_domain::workspaces::lifecycle::{
-    CreateWorkspace, Ingredients, RenameWorkspace, SetSchedule, TransferWorkspace,
-};
+use chancery_domain::workspaces::creation::{CreateWorkspace, Ingredients};
+use chancery_domain::workspaces::lifecycle::{RenameWorkspace, SetSchedule, TransferWorkspace};
 use jiff::tz::TimeZone;
 
 use super::{Failure, Permit, Reads};
@@ -42,11 +41,12 @@ impl Decisions {
         self.decide(&keys, async || {
             let state = self.state();
             let user = state.user(owner).await?.filter(|user| user.own).ok_or(Refusal::Unknown("user"))?;
-            let found = state.template(template).await?.ok_or(Refusal::Unknown("template"))?;
+            let found =
+                state.template(template).await?.filter(|template| template.own).ok_or(Refusal::Unknown("template"))?;
             let asked = command.template_version.clone().or_else(|| found.active_version.clone());
-            let version = match &asked {
-                Some(id) => state.template_version(template, id).await?,
-                None => None,
+            let (version, contents) = match &asked {
+                Some(id) => (state.template_version(template, id).await?, state.template_contents(template, id).await?),
+                None => (None, None),
             };
             let subject = Subject {
                 organization: found.organization.as_deref().unwrap_or_default(),
@@ -61,6 +61,7 @@ impl Decisions {
                 owner: &user,
                 template: &found,
                 version: version.as_ref(),
+                contents: contents.as_ref(),
                 namesakes: &state.workspaces_by_name(owner, &command.name).await?,
                 administers: making.administers,
                 facts: &facts,
@@ -106,7 +107,7 @@ impl Decisions {
                         user: heir,
                         user_name: Some(&user.username),
                         workspace: id,
-                        template: None,
+                        template: workspace.template_id.as_deref(),
                     };
                     let taken = state.quota_facts(subject, context.now).await?;
                     let namesakes = state.workspaces_by_name(heir, &workspace.name).await?;

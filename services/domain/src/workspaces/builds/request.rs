@@ -6,10 +6,11 @@ use crate::decision::{Context, Draft, Refusal};
 use crate::directory::{DirectoryUser, UserStatus};
 use crate::event::Event;
 use crate::events::Bare;
+use crate::events::templates::TemplateContents;
 use crate::events::workspaces::{Build, Transition};
 use crate::templates::{TemplateRecord, TemplateStatus, TemplateVersionRecord};
 use crate::workspaces::builds::{BuildRecord, BuildStatus};
-use crate::workspaces::lifecycle::parameters_fit;
+use crate::workspaces::creation::parameters_fit;
 use crate::workspaces::{WorkspaceRecord, WorkspaceStatus};
 
 /// What a build stands in.
@@ -23,6 +24,8 @@ pub struct Surroundings<'a> {
     pub template: Option<&'a TemplateRecord>,
     /// The template version that would be built.
     pub version: Option<&'a TemplateVersionRecord>,
+    /// What that version has, where it is known.
+    pub contents: Option<&'a TemplateContents>,
     /// Whoever asks looks after the template: they may build versions that are not the active one.
     pub administers: bool,
 }
@@ -106,7 +109,7 @@ impl RequestBuild {
         let version = self.version(workspace, Some(template));
         version_fits(template, version, surroundings.version, surroundings.administers)?;
         let parameters = self.parameters.as_ref().unwrap_or(&workspace.parameters);
-        parameters_fit(parameters)?;
+        parameters_fit(parameters, surroundings.contents)?;
         let same = version == workspace.template_version.as_deref() && *parameters == workspace.parameters;
         if workspace.status == WorkspaceStatus::Running && same {
             return Err(Refusal::InState { what: "workspace", status: WorkspaceStatus::Running.as_str() });
