@@ -8,7 +8,7 @@
 //! * [`upcast`] brings payloads of older versions up to the current one when they are read.
 //! * [`cloudevents`] is the form events have on the wire, [`validate`] the bounds they must keep.
 //! * A [`decision`] turns a command and the state it read into events, or a refusal: about [`users`], [`groups`],
-//!   [`roles`], [`connections`], [`policies`], [`organizations`] and [`tokens`]. [`directory`] holds what they read.
+//!   [`roles`], [`connections`], [`policies`], [`organizations`], [`tokens`] and [`sessions`]. [`directory`] holds what they read.
 //!
 //! INVARIANT: a decision's events follow from its arguments alone.
 
@@ -25,6 +25,8 @@ pub mod groups;
 pub mod organizations;
 pub mod policies;
 pub mod roles;
+pub mod session_keys;
+pub mod sessions;
 pub mod templates;
 mod time;
 pub mod tokens;

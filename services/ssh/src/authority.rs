@@ -1,8 +1,8 @@
 //! The certificate authority.
 
+use ssh_key::HashAlg;
 use ssh_key::certificate::{Builder, CertType};
 use ssh_key::private::{Ed25519Keypair, KeypairData, PrivateKey};
-use ssh_key::HashAlg;
 
 use crate::{PublicKey, Seed, SshError};
 
@@ -127,8 +127,7 @@ fn begun(
         return Err(SshError::Certificate("it needs a serial, a principal and an end".to_owned()));
     }
     let failed = |error: ssh_key::Error| refused(&error);
-    let mut builder =
-        Builder::new(nonce, key.0.key_data().clone(), *valid_after, *valid_before).map_err(failed)?;
+    let mut builder = Builder::new(nonce, key.0.key_data().clone(), *valid_after, *valid_before).map_err(failed)?;
     builder.serial(*serial).map_err(failed)?;
     builder.cert_type(kind).map_err(failed)?;
     bounded(key_id)?;

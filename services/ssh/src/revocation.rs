@@ -41,7 +41,8 @@ impl RevocationList {
             text(&mut section, b"");
             section.push(SERIAL_LIST);
             // The serial 0 stands for certificates without one, which a list cannot name.
-            let numbers: Vec<u8> = serials.iter().filter(|serial| **serial != 0).flat_map(|n| n.to_be_bytes()).collect();
+            let numbers: Vec<u8> =
+                serials.iter().filter(|serial| **serial != 0).flat_map(|n| n.to_be_bytes()).collect();
             text(&mut section, &numbers);
             list.push(SECTION_CERTIFICATES);
             text(&mut list, &section);

@@ -81,9 +81,14 @@ fn openssh_knows_revoked_certificates_of_each_authority_and_no_others() {
     }
     let file = directory.path().join("revoked");
     std::fs::write(&file, list.encode(2, 1_790_000_000)).unwrap();
-    for (name, serial, revoked) in
-        [("one", 3, true), ("one", u64::MAX, true), ("one", 4, false), ("two", 4, true), ("two", 3, false), ("one", 2, false)]
-    {
+    for (name, serial, revoked) in [
+        ("one", 3, true),
+        ("one", u64::MAX, true),
+        ("one", 4, false),
+        ("two", 4, true),
+        ("two", 3, false),
+        ("one", 2, false),
+    ] {
         let made = authority(name).certify_user(&user, &certificate(&principals, serial), [3; 32]).unwrap();
         let certificate = directory.path().join("it-cert.pub");
         std::fs::write(&certificate, made).unwrap();

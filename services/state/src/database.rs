@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 18] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_roles", &["user_id", "role", "organization"]),
@@ -24,6 +24,9 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
     ("template_access", &["template_id", "subject_kind", "subject_id", "permission"]),
     ("workspaces", &["id"]),
     ("sessions", &["id"]),
+    ("session_grants", &["id"]),
+    ("signing_keys", &["id"]),
+    ("settings", &["section"]),
     ("tokens", &["id"]),
     ("connections", &["id"]),
     ("directory_resources", &["resource_type", "id"]),

@@ -24,6 +24,7 @@ mod error;
 mod projector;
 mod queries;
 mod rebuild;
+mod sessions;
 mod state;
 mod templates;
 mod tokens;
@@ -36,6 +37,7 @@ pub use error::StateError;
 pub use projector::Projector;
 pub use queries::{ConsumerStatus, ResourceKind, Within};
 pub use rebuild::{Difference, RebuildReport, rebuild};
+pub use sessions::Whose;
 pub use state::State;
 
 #[cfg(test)]
