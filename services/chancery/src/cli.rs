@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::commands::policies::PoliciesCommand;
+use crate::commands::sessions::SessionsCommand;
+use crate::commands::ssh::{SshArguments, SshConfigArguments};
+use crate::commands::watch::WatchCommand;
 use crate::terminal::Output;
 
 /// Audit and governance for remote-development platforms.
@@ -62,8 +65,24 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tokens(TokensCommand),
     /// Publish, withdraw and try out policies, and ask who may do what.
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "policy")]
     Policies(PoliciesCommand),
+    /// Sessions into workspaces: list, end, ask for one; the authority of their certificates.
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Connect to a workspace with OpenSSH and a certificate of minutes.
+    #[command(
+        after_help = "Examples:\n  chancery ssh dev\n  chancery ssh dev --host dev.example.com --login coder -- uname -a"
+    )]
+    Ssh(SshArguments),
+    /// Print the lines of ~/.ssh/config that make `ssh chancery.WORKSPACE` work.
+    #[command(
+        after_help = "Example:\n  chancery ssh-config 01934c2e --host dev.example.com --login coder >> ~/.ssh/config"
+    )]
+    SshConfig(SshConfigArguments),
+    /// Follow another system's log and deliver it as it is written.
+    #[command(subcommand)]
+    Watch(WatchCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

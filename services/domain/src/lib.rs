@@ -13,6 +13,7 @@
 //! INVARIANT: a decision's events follow from its arguments alone.
 
 pub mod attributes;
+pub mod browser_only;
 pub mod catalogue;
 pub mod cloudevents;
 pub mod connections;

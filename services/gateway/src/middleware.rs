@@ -133,9 +133,10 @@ async fn admit(
         Access::Scim if scim::is_public(request.path()) => return Ok(anonymous),
         Access::Scim if scim::is_me(request.path()) => Permission::TokensRead,
         Access::Scim => Permission::ScimPush,
-        Access::Permission(permission) => permission,
+        Access::Permission(permission) | Access::Judged(permission) => permission,
     };
-    match authorize(gateway, request, &anonymous, permission).await {
+    let judged = matches!(route.access, Access::Judged(_));
+    match authorize(gateway, request, &anonymous, permission, judged).await {
         Ok(caller) => Ok(caller),
         // Who asks is not known: nobody was refused.
         Err(Refused { error: error @ (ApiError::Unavailable(_) | ApiError::Busy | ApiError::Internal(_)), .. }) => {
@@ -167,12 +168,13 @@ impl Refused {
     }
 }
 
-/// Who asks, if the policies let them.
+/// Who asks, if the policies let them; where the handler judges, whoever it is.
 async fn authorize(
     gateway: &Gateway,
     request: &HttpRequest,
     anonymous: &Caller,
     permission: Permission,
+    judged: bool,
 ) -> Result<Caller, Refused> {
     let token = authenticate(gateway, request).await?;
     let refused = |error: ApiError| Refused::new(error, Some(&token.id));
@@ -196,7 +198,7 @@ async fn authorize(
         visible,
         rules: Some(rules),
     };
-    if !decision.allowed && caller.visible.is_nothing() {
+    if !judged && !decision.allowed && caller.visible.is_nothing() {
         let error = ApiError::Forbidden(format!("nothing permits you `{permission}`"));
         return Err(Refused { caller: Some(Box::new(caller)), ..refused(error) });
     }
@@ -297,8 +299,17 @@ async fn record_stopped(
     }
     let request = response.request();
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
-    let Some(Access::Permission(permission)) = route.map(|route| route.access) else { return };
-    let reason = response.response().error().map_or_else(|| "it is not permitted".to_owned(), ToString::to_string);
+    let Some(Access::Permission(permission) | Access::Judged(permission)) = route.map(|route| route.access) else {
+        return;
+    };
+    let error = response.response().error();
+    if error
+        .and_then(|error| error.as_error::<ApiError>())
+        .is_some_and(|error| matches!(error, ApiError::Denied { .. }))
+    {
+        return;
+    }
+    let reason = error.map_or_else(|| "it is not permitted".to_owned(), ToString::to_string);
     let token = caller.token.as_ref().map(|token| token.id.clone());
     // What let them in did not stop them.
     let caller = Caller { policies: Vec::new(), ..caller };

@@ -10,7 +10,10 @@ use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::{audit, connections, ingest, organizations, policies, resources, roles, sign_in, simulate, tokens, users};
+use crate::{
+    audit, browser_only, connections, ingest, organizations, policies, resources, roles, sessions, sign_in, simulate,
+    tokens, users,
+};
 
 /// A projector this far behind is not ready.
 const READY_LAG: u64 = 200_000;
@@ -171,6 +174,19 @@ pub fn openapi() -> String {
         resources::templates,
         resources::workspaces,
         resources::sessions,
+        sessions::keys::key_set,
+        sessions::keys::rotate,
+        sessions::show,
+        sessions::agents::open,
+        sessions::agents::heartbeat,
+        sessions::agents::close,
+        sessions::authorize::authorize,
+        sessions::watch::watch,
+        sessions::ssh::authority,
+        sessions::ssh::revocations,
+        sessions::ssh::certify_host,
+        browser_only::show,
+        browser_only::set,
         resources::lake,
         resources::consumers,
         resources::dead_letters,

@@ -5,8 +5,8 @@ use chancery_policy::Permission;
 
 use crate::error::ApiError;
 use crate::{
-    audit, connections, ingest, operations, organizations, policies, resources, roles, scim, sign_in, simulate, tokens,
-    users,
+    audit, browser_only, connections, ingest, operations, organizations, policies, resources, roles, scim, sessions,
+    sign_in, simulate, tokens, users,
 };
 
 /// What it takes to use an operation.
@@ -16,6 +16,8 @@ pub(crate) enum Access {
     Public,
     /// A permission, in the deployment or in an organization at least.
     Permission(Permission),
+    /// Credentials; the handler judges, about what the request names, and puts on record whom it stops.
+    Judged(Permission),
     /// The token of a connection, except for what the service can do.
     Scim,
 }
@@ -34,6 +36,10 @@ const fn public(method: &'static str, path: &'static str) -> Route {
 
 const fn needs(method: &'static str, path: &'static str, permission: Permission) -> Route {
     Route { method, path, access: Access::Permission(permission) }
+}
+
+const fn judged(method: &'static str, path: &'static str, permission: Permission) -> Route {
+    Route { method, path, access: Access::Judged(permission) }
 }
 
 /// Every operation of the API.
@@ -71,6 +77,19 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("GET", "/api/v1/templates", Permission::TemplatesRead),
     needs("GET", "/api/v1/workspaces", Permission::WorkspacesRead),
     needs("GET", "/api/v1/sessions", Permission::SessionsRead),
+    public("GET", "/api/v1/sessions/keys"),
+    needs("POST", "/api/v1/sessions/keys/rotate", Permission::SettingsWrite),
+    judged("GET", "/api/v1/sessions/{id}", Permission::SessionsRead),
+    judged("POST", "/api/v1/sessions/{id}/open", Permission::SessionsWrite),
+    judged("POST", "/api/v1/sessions/{id}/heartbeat", Permission::SessionsWrite),
+    judged("POST", "/api/v1/sessions/{id}/close", Permission::SessionsWrite),
+    judged("POST", "/api/v1/workspaces/{id}/sessions", Permission::SessionsConnect),
+    judged("GET", "/api/v1/workspaces/{id}/sessions/watch", Permission::SessionsRead),
+    public("GET", "/api/v1/ssh/authority"),
+    public("GET", "/api/v1/ssh/revocations"),
+    judged("POST", "/api/v1/ssh/host-certificates", Permission::RunnersRun),
+    needs("GET", "/api/v1/browser-only", Permission::SettingsRead),
+    needs("PUT", "/api/v1/browser-only", Permission::SettingsWrite),
     needs("GET", "/api/v1/organizations", Permission::OrganizationsRead),
     needs("POST", "/api/v1/organizations", Permission::OrganizationsWrite),
     needs("GET", "/api/v1/roles", Permission::RolesRead),
@@ -138,6 +157,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/audit/export", web::get().to(audit::export::export)))
         .configure(identities)
         .configure(rules)
+        .configure(connecting)
         .service(only_get("/api/v1/groups", web::get().to(resources::groups)))
         .service(only_get("/api/v1/templates", web::get().to(resources::templates)))
         .service(only_get("/api/v1/workspaces", web::get().to(resources::workspaces)))
@@ -202,6 +222,29 @@ fn identities(config: &mut ServiceConfig) {
         )
         .service(only_post("/api/v1/users/{id}/suspend", web::post().to(users::suspend)))
         .service(only_post("/api/v1/users/{id}/reactivate", web::post().to(users::reactivate)));
+}
+
+/// Sessions, and what they need.
+fn connecting(config: &mut ServiceConfig) {
+    use sessions::{agents, authorize, keys, ssh, watch};
+    config
+        .service(only_get("/api/v1/sessions/keys", web::get().to(keys::key_set)))
+        .service(only_post("/api/v1/sessions/keys/rotate", web::post().to(keys::rotate)))
+        .service(only_get("/api/v1/sessions/{id}", web::get().to(sessions::show)))
+        .service(only_post("/api/v1/sessions/{id}/open", web::post().to(agents::open)))
+        .service(only_post("/api/v1/sessions/{id}/heartbeat", web::post().to(agents::heartbeat)))
+        .service(only_post("/api/v1/sessions/{id}/close", web::post().to(agents::close)))
+        .service(only_post("/api/v1/workspaces/{id}/sessions", web::post().to(authorize::authorize)))
+        .service(only_get("/api/v1/workspaces/{id}/sessions/watch", web::get().to(watch::watch)))
+        .service(only_get("/api/v1/ssh/authority", web::get().to(ssh::authority)))
+        .service(only_get("/api/v1/ssh/revocations", web::get().to(ssh::revocations)))
+        .service(only_post("/api/v1/ssh/host-certificates", web::post().to(ssh::certify_host)))
+        .service(
+            web::resource("/api/v1/browser-only")
+                .route(web::get().to(browser_only::show))
+                .route(web::put().to(browser_only::set))
+                .default_service(web::to(|| async { not_allowed("GET, PUT") })),
+        );
 }
 
 /// Roles and policies.

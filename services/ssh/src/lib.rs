@@ -7,6 +7,7 @@
 
 mod authority;
 mod key;
+mod pair;
 mod revocation;
 mod seed;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 
 pub use authority::{Authority, HostCertificate, UserCertificate};
 pub use key::PublicKey;
+pub use pair::KeyPair;
 pub use revocation::RevocationList;
 pub use seed::{SEED_BYTES, Seed};
 

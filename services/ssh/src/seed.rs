@@ -19,6 +19,11 @@ impl Seed {
         Some(Self(mac.finalize().into_bytes().into()))
     }
 
+    /// A seed that was drawn.
+    pub const fn drawn(bytes: [u8; SEED_BYTES]) -> Self {
+        Self(bytes)
+    }
+
     /// Its bytes.
     pub const fn bytes(&self) -> &[u8; SEED_BYTES] {
         &self.0

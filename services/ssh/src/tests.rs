@@ -23,7 +23,7 @@ fn ssh_keygen(arguments: &[&str], file: &Path, more: &[&Path]) -> (bool, String)
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
-fn certificate<'a>(principals: &'a [String], serial: u64) -> UserCertificate<'a> {
+fn certificate(principals: &[String], serial: u64) -> UserCertificate<'_> {
     UserCertificate {
         key_id: "chancery/s-1/ada",
         serial,
@@ -44,8 +44,8 @@ fn openssh_reads_a_certificate_as_it_was_meant() {
     let made = ca.certify_user(&user, &certificate(&principals, 7), [1; 32]).unwrap();
     let file = directory.path().join("user-cert.pub");
     std::fs::write(&file, made).unwrap();
-    let (fine, said) = ssh_keygen(&["-L", "-f"], &file, &[]);
-    assert!(fine, "{said}");
+    let (content, said) = ssh_keygen(&["-L", "-f"], &file, &[]);
+    assert!(content, "{said}");
     for part in [
         "user certificate",
         "Key ID: \"chancery/s-1/ada\"",
@@ -65,8 +65,8 @@ fn openssh_reads_a_certificate_as_it_was_meant() {
     let hosts = ["workspace-w".to_owned(), "w.example.com".to_owned()];
     let host = HostCertificate { key_id: "w", serial: 8, principals: &hosts, valid_after: 1, valid_before: 2 };
     std::fs::write(&file, ca.certify_host(&user, &host, [2; 32]).unwrap()).unwrap();
-    let (fine, said) = ssh_keygen(&["-L", "-f"], &file, &[]);
-    assert!(fine && said.contains("host certificate") && said.contains("w.example.com"), "{said}");
+    let (content, said) = ssh_keygen(&["-L", "-f"], &file, &[]);
+    assert!(content && said.contains("host certificate") && said.contains("w.example.com"), "{said}");
 }
 
 #[test]
@@ -92,12 +92,12 @@ fn openssh_knows_revoked_certificates_of_each_authority_and_no_others() {
         let made = authority(name).certify_user(&user, &certificate(&principals, serial), [3; 32]).unwrap();
         let certificate = directory.path().join("it-cert.pub");
         std::fs::write(&certificate, made).unwrap();
-        let (fine, said) = ssh_keygen(&["-Q", "-f"], &file, &[&certificate]);
-        assert_eq!((fine, said.contains("REVOKED")), (!revoked, revoked), "{name} {serial}: {said}");
+        let (content, said) = ssh_keygen(&["-Q", "-f"], &file, &[&certificate]);
+        assert_eq!((content, said.contains("REVOKED")), (!revoked, revoked), "{name} {serial}: {said}");
     }
     std::fs::write(&file, RevocationList::default().encode(1, 1)).unwrap();
-    let (fine, said) = ssh_keygen(&["-Q", "-l", "-f"], &file, &[]);
-    assert!(fine && said.contains("# KRL version 1"), "{said}");
+    let (content, said) = ssh_keygen(&["-Q", "-l", "-f"], &file, &[]);
+    assert!(content && said.contains("# KRL version 1"), "{said}");
 }
 
 #[test]
@@ -108,6 +108,19 @@ fn keys_follow_from_the_secret_and_their_names() {
     assert_ne!(authority("one").fingerprint(), other.fingerprint());
     let seed = Seed::derive(b"a secret", "one").unwrap();
     assert_eq!((seed.pkcs8().len(), format!("{seed:?}")), (48, "Seed".to_owned()));
+}
+
+#[test]
+fn openssh_takes_a_pair_that_was_drawn() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::TempDir::new().unwrap();
+    let pair = KeyPair::new(&Seed::drawn([9; 32]), "ada").unwrap();
+    let file = directory.path().join("key");
+    std::fs::write(&file, &pair.private_key).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (content, said) = ssh_keygen(&["-y", "-f"], &file, &[]);
+    assert!(content && said.trim() == pair.public_key, "{said}");
+    assert!(!format!("{pair:?}").contains("PRIVATE"));
 }
 
 #[test]

@@ -7,9 +7,12 @@ mod import;
 mod login;
 mod migrate;
 pub(crate) mod policies;
+pub(crate) mod sessions;
 mod sign_ins;
+pub(crate) mod ssh;
 mod state;
 mod tokens;
+pub(crate) mod watch;
 
 use clap::CommandFactory;
 
@@ -38,6 +41,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Import(import) => import::run(import, &client(&arguments)?).await,
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
+        Command::Sessions(command) => sessions::run(command, &client(&arguments)?).await,
+        Command::Ssh(ssh) => ssh::run(ssh, &client(&arguments)?).await,
+        Command::SshConfig(arguments) => ssh::configuration(arguments),
+        Command::Watch(command) => watch::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,

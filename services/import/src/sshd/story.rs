@@ -11,7 +11,7 @@ use super::endings::Ending;
 use super::facts::{Entry, Refusal};
 use super::message::{self, Attempt, Message};
 use super::peer::Peer;
-use super::tracker::{Key, Session, Tracker};
+use super::tracker::{Certificate, Key, Session, Tracker};
 
 const SSH: &str = "ssh";
 const FILE_TRANSFER: &str = "file_transfer";
@@ -99,8 +99,12 @@ impl Story {
             _ => self.tracker.insert(entry.header, peer),
         };
         let verbose = self.tracker.get(key).is_some_and(|connection| connection.verbose);
+        let line = entry.id("session");
+        let certificate = attempt.key.and_then(Certificate::read);
         let session = Session {
-            id: entry.id("session"),
+            id: certificate.as_ref().map_or_else(|| line.clone(), |certificate| certificate.session.clone()),
+            line,
+            certificate,
             user: attempt.user.to_owned(),
             peer: attempt.peer.clone(),
             accepted: Some(entry.time()),
@@ -109,7 +113,7 @@ impl Story {
             opened: !verbose,
             closed: false,
         };
-        let mut events = vec![entry.signed_in(attempt, &session.id)];
+        let mut events = vec![entry.signed_in(attempt, &session)];
         if !verbose {
             events.push(entry.opened(&session, SSH, None));
         }
@@ -156,6 +160,8 @@ impl Story {
         let key = self.tracker.insert(entry.header, peer);
         let session = Session {
             id: entry.id("session"),
+            line: entry.id("session"),
+            certificate: None,
             user: user.to_owned(),
             peer: peer.cloned(),
             accepted: None,
