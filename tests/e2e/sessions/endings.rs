@@ -83,7 +83,7 @@ async fn a_policy_that_forbids_ends_what_it_forbids_and_is_named() {
 #[tokio::test]
 async fn sessions_that_are_not_heard_of_are_lost() {
     let directory = tempfile::TempDir::new().unwrap();
-    let server = Server::start_in(directory.path(), &[("CHANCERY_SESSIONS_HEARTBEAT_SECONDS", "1")]).await;
+    let server = Server::start_in(directory.path(), &[("CHANCERY_SESSIONS_HEARTBEAT_SECONDS", "2")]).await;
     let ada = Person::new(&server, "ada", json!([])).await;
     workspace(&server, "w", &ada, None, None).await;
     let (silent, heard) = (ada.opens(&server, "w", "vnc").await, ada.opens(&server, "w", "vnc").await);

@@ -105,7 +105,7 @@ fn log(directory: &TempDir) -> Child {
     daemon
 }
 
-pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..600 {
         if condition() {
             return;

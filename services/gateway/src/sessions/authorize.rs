@@ -71,11 +71,11 @@ pub(crate) async fn authorize(
 ) -> Result<HttpResponse, ApiError> {
     let principal = caller.principal.clone().ok_or_else(|| ApiError::Forbidden("nobody may connect".to_owned()))?;
     let found = find_workspace(&gateway, &principal, &id).await?;
-    let order: SessionOrder =
-        serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let kind = SessionKind::from_name(&order.kind)
-        .ok_or_else(|| ApiError::bad_request(format!("`{}` is no kind of session", order.kind)))?;
-    let wanted = wanted(&gateway, kind, order.public_key.as_deref()).await?;
+    let (order, kind, wanted) = match read(&gateway, &body).await {
+        // Who may not know of the workspace is not told what is wrong either.
+        Err(ApiError::BadRequest { .. }) if !knows(&caller, &found) => return Err(Refusal::Unknown("workspace").into()),
+        order => order?,
+    };
     let tickets = gateway.signer(KeyPurpose::Ticket).await?;
     let session = uuid::Uuid::now_v7().to_string();
     let mut believed = Caller::clone(&caller);
@@ -103,6 +103,15 @@ pub(crate) async fn authorize(
         "principals": asked.facts.map(|facts| facts.principals),
         "host_key_alias": principal_of(&found.id),
     })))
+}
+
+/// What a request asks for.
+async fn read(gateway: &Gateway, body: &[u8]) -> Result<(SessionOrder, SessionKind, Option<Wanted>), ApiError> {
+    let order: SessionOrder = serde_json::from_slice(body).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let kind = SessionKind::from_name(&order.kind)
+        .ok_or_else(|| ApiError::bad_request(format!("`{}` is no kind of session", order.kind)))?;
+    let wanted = wanted(gateway, kind, order.public_key.as_deref()).await?;
+    Ok((order, kind, wanted))
 }
 
 /// What was asked for, as far as it does not depend on the state.
@@ -212,16 +221,21 @@ async fn renewed(gateway: &Gateway, principal: &Principal) -> Result<Principal, 
 /// What a refused caller is told. One who may not know of the workspace learns nothing of it; that they tried is on
 /// record.
 fn refused(caller: &Caller, workspace: &WorkspaceRecord, detail: String, policies: Vec<PolicyReference>) -> ApiError {
-    let own = workspace.owner_id.as_deref() == caller.principal.as_ref().map(Principal::id);
-    let resource = resource(workspace);
-    let sees = |permission| caller.may_at(permission, &resource);
-    if !own && !sees(Permission::WorkspacesRead) && !sees(Permission::SessionsConnect) {
+    if !knows(caller, workspace) {
         return Refusal::Unknown("workspace").into();
     }
     if policies.is_empty() && detail.starts_with("the workspace is ") {
         return ApiError::Conflict(detail);
     }
     ApiError::Denied { detail, policies }
+}
+
+/// Whether someone may know of a workspace: it is theirs, or they see or enter others' there.
+fn knows(caller: &Caller, workspace: &WorkspaceRecord) -> bool {
+    let own = workspace.owner_id.as_deref() == caller.principal.as_ref().map(Principal::id);
+    let resource = resource(workspace);
+    let sees = |permission| caller.may_at(permission, &resource);
+    own || sees(Permission::WorkspacesRead) || sees(Permission::SessionsConnect)
 }
 
 /// What a certificate is made with, if one is wanted.
