@@ -66,6 +66,7 @@ impl Story {
             Message::Pam { opened: false, user } => self.pam_closed(entry, user),
             Message::Forward(_) => self.forward(entry),
             Message::Suspect(peer) => imported(entry.stated("address.suspected", peer.as_ref())),
+            Message::Server("stopped") => self.stopped(entry),
             Message::Server(what) => imported(entry.stated(&format!("server.{what}"), None)),
             Message::Noise(reason) => Told::Nothing(reason),
             Message::Other => imported(entry.stated("message", None)),
@@ -227,6 +228,14 @@ impl Story {
             }
             _ => self.gave_up(entry, ending),
         }
+    }
+
+    /// The server stops, or the process of one connection does: someone has cut it.
+    fn stopped(&mut self, entry: &Entry<'_>) -> Told {
+        let key = self.tracker.find(entry.header, None);
+        let open = key.filter(|key| self.session(*key).is_some_and(|session| !session.closed));
+        open.and_then(|key| self.close(entry, key, "ended by a signal"))
+            .unwrap_or_else(|| imported(entry.stated("server.stopped", None)))
     }
 
     fn close(&mut self, entry: &Entry<'_>, key: Key, reason: &str) -> Option<Told> {

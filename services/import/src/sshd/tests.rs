@@ -325,3 +325,14 @@ fn other_certificates_are_sessions_of_their_own() {
         assert!(told.iter().all(|event| event.data.get("serial").is_none() && event.actor.on_behalf_of.is_none()));
     }
 }
+
+#[test]
+fn a_connection_that_is_cut_is_no_server_that_stops() {
+    let story = "7 Accepted publickey for dev from 192.0.2.1 port 4711 ssh2: ED25519 SHA256:x
+        7 Exiting on signal 15
+        1 Received signal 15; terminating.";
+    let told = events(&log(story));
+    let types: Vec<&str> = told.iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(types, ["user.login.succeeded", "session.opened", "session.closed", "sshd.server.stopped"]);
+    assert_eq!(told[2].reason.as_deref(), Some("ended by a signal"));
+}
