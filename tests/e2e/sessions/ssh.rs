@@ -241,6 +241,8 @@ async fn sessions_of_a_real_sshd_come_back_and_are_cut() {
     );
     assert!(shown["duration_ms"].is_u64(), "{shown}");
 
+    assert_eq!(server.events("type:user.login.failed").await.len(), 0, "nothing but the certificate is offered");
+
     // It stops; what happens meanwhile is delivered when it goes on, and nothing twice.
     drop(watching);
     assert!(world.ssh("w1", &[], &["echo", "again"]).output().unwrap().status.success());

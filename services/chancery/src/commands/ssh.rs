@@ -11,6 +11,9 @@ use crate::client::Client;
 use crate::failure::{Doing, Failure};
 use crate::terminal;
 
+/// The key alone opens nothing: offered, it would be on record as a sign-in that failed.
+const CERTIFICATES: &str = "ssh-ed25519-cert-v01@openssh.com";
+
 #[derive(Debug, Args)]
 pub(crate) struct SshArguments {
     /// Workspace: its id, or the name of an own one.
@@ -70,6 +73,7 @@ pub(crate) async fn run(arguments: &SshArguments, client: &Client) -> Result<(),
         format!("UserKnownHostsFile={}", file("-hosts")),
         format!("HostKeyAlias={alias}"),
         "IdentitiesOnly=yes".to_owned(),
+        format!("PubkeyAcceptedAlgorithms={CERTIFICATES}"),
         "ForwardAgent=no".to_owned(),
     ];
     // Of options that are given twice ssh takes the first.
@@ -112,7 +116,7 @@ pub(crate) fn configuration(arguments: &SshConfigArguments) -> Result<(), Failur
         "Match originalhost chancery.{workspace} exec \"chancery sessions certificate {workspace} --kind {kind} --directory \
          '{shown}'\"\n    HostName {host}\n    Port {port}\n{user}    IdentityFile \"{shown}/{workspace}\"\n    CertificateFile \
          \"{shown}/{workspace}-cert.pub\"\n    UserKnownHostsFile \"{shown}/{workspace}-hosts\"\n    HostKeyAlias \
-         workspace-{workspace}\n    IdentitiesOnly yes"
+         workspace-{workspace}\n    IdentitiesOnly yes\n    PubkeyAcceptedAlgorithms {CERTIFICATES}"
     ));
     Ok(())
 }
