@@ -11,7 +11,8 @@ use crate::client::Client;
 use crate::failure::{Doing, Failure};
 use crate::terminal;
 
-/// The key alone opens nothing: offered, it would be on record as a sign-in that failed.
+/// The key alone opens nothing: offered, it would be on record as a sign-in that failed. The certificate is found beside
+/// the key by its name; named by `CertificateFile`, ssh would want the key to be offered, too.
 const CERTIFICATES: &str = "ssh-ed25519-cert-v01@openssh.com";
 
 #[derive(Debug, Args)]
@@ -69,7 +70,6 @@ pub(crate) async fn run(arguments: &SshArguments, client: &Client) -> Result<(),
     let mut ssh = Command::new("ssh");
     ssh.args(["-i", &file(""), "-p", &arguments.port.to_string()]);
     let options = [
-        format!("CertificateFile={}", file("-cert.pub")),
         format!("UserKnownHostsFile={}", file("-hosts")),
         format!("HostKeyAlias={alias}"),
         "IdentitiesOnly=yes".to_owned(),
@@ -114,9 +114,9 @@ pub(crate) fn configuration(arguments: &SshConfigArguments) -> Result<(), Failur
     let user = login.as_ref().map(|login| format!("    User {login}\n")).unwrap_or_default();
     terminal::line(&format!(
         "Match originalhost chancery.{workspace} exec \"chancery sessions certificate {workspace} --kind {kind} --directory \
-         '{shown}'\"\n    HostName {host}\n    Port {port}\n{user}    IdentityFile \"{shown}/{workspace}\"\n    CertificateFile \
-         \"{shown}/{workspace}-cert.pub\"\n    UserKnownHostsFile \"{shown}/{workspace}-hosts\"\n    HostKeyAlias \
-         workspace-{workspace}\n    IdentitiesOnly yes\n    PubkeyAcceptedAlgorithms {CERTIFICATES}"
+         '{shown}'\"\n    HostName {host}\n    Port {port}\n{user}    IdentityFile \"{shown}/{workspace}\"\n    \
+         UserKnownHostsFile \"{shown}/{workspace}-hosts\"\n    HostKeyAlias workspace-{workspace}\n    IdentitiesOnly yes\n    \
+         PubkeyAcceptedAlgorithms {CERTIFICATES}"
     ));
     Ok(())
 }
