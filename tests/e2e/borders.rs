@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// What anyone may ask without credentials. Each is a decision: it is made here, too.
-const PUBLIC: [(&str, &str); 10] = [
+const PUBLIC: [(&str, &str); 13] = [
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/api/openapi.json"),
@@ -22,6 +22,10 @@ const PUBLIC: [(&str, &str); 10] = [
     ("POST", "/api/v1/sign-in/exchange"),
     ("POST", "/api/v1/sign-in/device"),
     ("POST", "/api/v1/sign-in/device/poll"),
+    // Public keys, and the serials of certificates that were taken back: sshd and agents have no credentials.
+    ("GET", "/api/v1/sessions/keys"),
+    ("GET", "/api/v1/ssh/authority"),
+    ("GET", "/api/v1/ssh/revocations"),
 ];
 /// Lists of what one was given, which may be nothing.
 const GIVEN: [&str; 2] = ["/api/v1/templates", "/api/v1/workspaces"];

@@ -55,6 +55,8 @@ async fn published_logs_are_explained_to_the_last_line_and_can_be_imported_twice
 /// A private sshd whose log a private rsyslogd writes.
 struct Sshd {
     daemons: Vec<Child>,
+    /// /dev/log is one for all.
+    _turn: fs::File,
     directory: TempDir,
     port: u16,
 }
@@ -71,6 +73,7 @@ impl Drop for Sshd {
 impl Sshd {
     /// Starts both. The log arrives over /dev/log, or the journal where systemd owns it.
     fn start() -> Self {
+        let turn = crate::turn_at_dev_log();
         let directory = tempfile::Builder::new().prefix("sshd").tempdir_in("/tmp").unwrap();
         let path = |name: &str| directory.path().join(name);
         let shown = |name: &str| path(name).display().to_string();
@@ -105,7 +108,7 @@ impl Sshd {
         let sshd = Command::new("/usr/sbin/sshd").args(["-D", "-f", &shown("sshd_config")]).spawn().expect("sshd runs");
         daemons.push(sshd);
         wait_until(|| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { daemons, directory, port }
+        Self { daemons, _turn: turn, directory, port }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -21,10 +21,19 @@ mod operations;
 mod postgres;
 mod quotas;
 mod scim;
+mod sessions;
 mod sign_in;
 mod templates;
 
 use serde_json::{Value, json};
+
+/// Waits until no other test has a syslog daemon of its own; for as long as the file is held.
+fn turn_at_dev_log() -> std::fs::File {
+    let path = std::env::temp_dir().join("chancery-tests-dev-log");
+    let file = std::fs::File::options().create(true).truncate(false).write(true).open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
 
 /// A sign-in event with a number as its id.
 fn login(number: u64) -> Value {

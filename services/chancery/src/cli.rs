@@ -9,8 +9,11 @@ use crate::commands::groups::GroupsCommand;
 use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
 use crate::commands::quota::QuotaCommand;
+use crate::commands::sessions::SessionsCommand;
+use crate::commands::ssh::{SshArguments, SshConfigArguments};
 use crate::commands::templates::TemplatesCommand;
 use crate::commands::users::UsersCommand;
+use crate::commands::watch::WatchCommand;
 use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
 
@@ -68,7 +71,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tokens(TokensCommand),
     /// Publish, withdraw and try out policies, and ask who may do what.
-    #[command(subcommand, alias = "policy")]
+    #[command(subcommand, visible_alias = "policy")]
     Policies(PoliciesCommand),
     /// List, make, change, suspend and remove users, and give them roles.
     #[command(subcommand)]
@@ -88,6 +91,22 @@ pub(crate) enum Command {
     /// Make templates, push versions of them, and say who may use them.
     #[command(subcommand)]
     Templates(TemplatesCommand),
+    /// Sessions into workspaces: list, end, ask for one; the authority of their certificates.
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Connect to a workspace with OpenSSH and a certificate of minutes.
+    #[command(
+        after_help = "Examples:\n  chancery ssh dev\n  chancery ssh dev --host dev.example.com --login coder -- uname -a"
+    )]
+    Ssh(SshArguments),
+    /// Print the lines of ~/.ssh/config that make `ssh chancery.WORKSPACE` work.
+    #[command(
+        after_help = "Example:\n  chancery ssh-config 01934c2e --host dev.example.com --login coder >> ~/.ssh/config"
+    )]
+    SshConfig(SshConfigArguments),
+    /// Follow another system's log and deliver it as it is written.
+    #[command(subcommand)]
+    Watch(WatchCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

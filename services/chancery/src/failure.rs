@@ -40,6 +40,11 @@ impl Failure {
         self.code == 3
     }
 
+    /// Whether it may work later.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.code == 5
+    }
+
     /// Says it on standard error.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("chancery: {}", self.message);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use chancery_domain::decision::{Context, EventIds};
 use chancery_domain::events::tokens::TokenKind;
 use chancery_domain::tokens::{CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
-use chancery_gateway::{Gateway, Settings, metrics_recorder, new_token};
+use chancery_gateway::{Gateway, PrometheusHandle, SessionSettings, Settings, guard, metrics_recorder, new_token};
 use chancery_intake::Inbound;
 use chancery_lake::{Blobs, Lake, LakeOptions};
 use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock};
@@ -51,7 +52,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let state = open_state(&configuration, &log).await?;
     let (lake, blobs) = open_lake(&configuration, &log).await?;
     let consumers = CancellationToken::new();
-    let working = work(&configuration, &log, &state, &lake, &consumers)?;
+    let mut working = work(&configuration, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
     decisions.catch_up(&log.heads()).await.doing("folding the log into the state")?;
     let demo_token = match &demo {
@@ -60,24 +61,11 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     };
     let setup = first_admin(&configuration, &state, &decisions, demo.is_none()).await?;
 
-    let gateway = Gateway::new(
-        (log.clone(), state.clone(), lake.clone(), blobs),
-        scim_registry(configuration.scim_definitions.as_deref())?,
-        sign_in(&configuration, |name| std::env::var(name).ok())?,
-        Settings {
-            max_body_bytes: configuration.max_body_bytes,
-            max_batch_events: configuration.max_batch_events,
-            query_timeout: configuration.query_timeout,
-            max_rows: configuration.max_rows,
-            trusted_proxies: configuration.trusted_proxies.clone(),
-            serves_api: configuration.roles.contains(&Role::Gateway),
-            max_scim_body_bytes: configuration.max_scim_body_bytes,
-            public_url: configuration.public_url.clone(),
-        },
-        metrics,
-        system_clock(),
-        setup.as_deref().map(|token| format!("{:x}", Sha256::digest(token.as_bytes()))),
-    );
+    let parts = (log.clone(), state.clone(), lake.clone(), blobs);
+    let gateway = gateway(&configuration, parts, metrics, setup.as_deref())?;
+    if configuration.roles.contains(&Role::Gateway) {
+        working.push(end_sessions(gateway.clone(), consumers.clone()));
+    }
     let http = CancellationToken::new();
     let inbound = follow_kafka(&configuration, &log, &http).await?;
     let draining = gateway.draining.clone();
@@ -106,6 +94,40 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
         tracing::warn!("shutting down took too long; what is left is done at the next start");
     }
     Ok(())
+}
+
+/// What requests are served with.
+fn gateway(
+    configuration: &Configuration,
+    parts: (Log, State, Lake, Blobs),
+    metrics: PrometheusHandle,
+    setup: Option<&str>,
+) -> Result<Arc<Gateway>, Failure> {
+    Ok(Gateway::new(
+        parts,
+        scim_registry(configuration.scim_definitions.as_deref())?,
+        sign_in(configuration, |name| std::env::var(name).ok())?,
+        Settings {
+            max_body_bytes: configuration.max_body_bytes,
+            max_batch_events: configuration.max_batch_events,
+            query_timeout: configuration.query_timeout,
+            max_rows: configuration.max_rows,
+            trusted_proxies: configuration.trusted_proxies.clone(),
+            serves_api: configuration.roles.contains(&Role::Gateway),
+            max_scim_body_bytes: configuration.max_scim_body_bytes,
+            public_url: configuration.public_url.clone(),
+            sessions: sessions(configuration)?,
+        },
+        metrics,
+        system_clock(),
+        setup.map(|token| format!("{:x}", Sha256::digest(token.as_bytes()))),
+    ))
+}
+
+/// Ends sessions that may not go on. Decisions stay on one thread, as for the deletions.
+fn end_sessions(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<()> {
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(guard(gateway, cancel)))
 }
 
 /// Opens the log, for a node with these roles.
@@ -266,6 +288,28 @@ pub(crate) fn own(directory: &Path) -> Result<File, Failure> {
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .doing("locking")?;
     Ok(file)
+}
+
+/// How sessions are allowed, with the secret of this deployment: the configured one, or one that is drawn and kept beside
+/// the log. Nodes of a cluster share no directory: theirs is configured.
+fn sessions(configuration: &Configuration) -> Result<SessionSettings, Failure> {
+    let mut settings = configuration.sessions.clone();
+    if settings.secret.is_none() && matches!(configuration.log, LogEngine::Sqlite) {
+        let file = configuration.data_directory.join("sessions.key");
+        let doing = format!("reading {}", file.display());
+        let drawn = format!("{:032x}{:032x}\n", rand::random::<u128>(), rand::random::<u128>());
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
+            Ok(mut made) => made.write_all(drawn.as_bytes()).and_then(|()| made.sync_all()).doing(&doing)?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).doing(&doing),
+        }
+        let secret = std::fs::read_to_string(&file).doing(&doing)?;
+        if secret.trim().len() < 32 {
+            return Err(Failure::failed(format!("{} is too short to be a secret", file.display())));
+        }
+        settings.secret = Some(secret.trim().as_bytes().to_vec());
+    }
+    Ok(settings)
 }
 
 /// Makes the configured admin token if there is one, or draws a set-up token if nobody is admin yet.

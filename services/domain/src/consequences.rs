@@ -1,18 +1,22 @@
 //! What losing access entails: tokens stop working, sessions end, workspaces stop.
 
 use crate::decision::Draft;
-use crate::directory::{OpenSession, OwnedWorkspace, Possessions};
+use crate::directory::{OwnedWorkspace, Possessions};
 use crate::event::Resource;
 use crate::events::Bare;
 use crate::events::directory::Suspension;
-use crate::events::sessions::SessionClosed;
+use crate::events::sessions::{SessionClosed, SessionRequest};
 use crate::events::workspaces::{Build, Transition};
+use crate::sessions::LiveSession;
+use crate::time::Timestamp;
 use crate::tokens::Token;
 use crate::workspaces::WorkspaceRecord;
 use crate::workspaces::builds::{self, BuildRecord, RequestBuild};
 
 /// Recorded as the cause of a build.
 const CAUSE: &str = "suspension";
+/// Why a session ends then.
+const TAKEN: &str = "access was taken";
 
 /// Takes from `owner` what `policy` says, because of the event `cause`.
 pub(crate) fn take(draft: &mut Draft, cause: &str, policy: Suspension, possessions: &Possessions, owner: &str) {
@@ -20,7 +24,7 @@ pub(crate) fn take(draft: &mut Draft, cause: &str, policy: Suspension, possessio
         revoke_tokens(draft, cause, &possessions.tokens);
     }
     if policy.end_sessions {
-        possessions.sessions.iter().for_each(|session| end_session(draft, cause, session, owner));
+        possessions.sessions.iter().for_each(|session| end(draft, Some(cause), session, Some(TAKEN)));
     }
     if policy.stop_workspaces {
         possessions.workspaces.iter().for_each(|workspace| stop_workspace(draft, cause, workspace, owner));
@@ -36,21 +40,46 @@ pub(crate) fn revoke_tokens(draft: &mut Draft, cause: &str, tokens: &[Token]) {
     }
 }
 
-fn end_session(draft: &mut Draft, cause: &str, session: &OpenSession, owner: &str) {
-    let lasted = session.opened_at.map(|opened| draft.context.now.as_micros().saturating_sub(opened.as_micros()));
-    let closed = SessionClosed {
+/// Ends a session, or takes back what was allowed, because of the event `cause`.
+pub(crate) fn end(draft: &mut Draft, cause: Option<&str>, session: &LiveSession, reason: Option<&str>) {
+    let owner = session.user_name.clone().unwrap_or_else(|| session.user_id.clone());
+    let resource = Resource::new("session", &session.id).owned_by(owner);
+    let mut event = if session.open {
+        let closed = closed(session, draft.context.now);
+        draft.event("session.closed", resource, &closed)
+    } else {
+        let revoked = SessionRequest {
+            certificate: None,
+            client: session.client.clone(),
+            expires_at: None,
+            kind: session.kind,
+            user_id: Some(session.user_id.clone()),
+            workspace_id: session.workspace_id.clone(),
+            workspace_name: session.workspace_name.clone(),
+        };
+        draft.event("session.revoked", resource, &revoked)
+    };
+    event.organization.clone_from(&session.organization);
+    event.reason = reason.map(str::to_owned);
+    event.causation = cause.map(str::to_owned);
+    draft.push(event);
+}
+
+/// What there is to say of a session that ends now.
+pub(crate) fn closed(session: &LiveSession, now: Timestamp) -> SessionClosed {
+    let lasted = session.opened_at.map(|opened| now.as_micros().saturating_sub(opened.as_micros()));
+    SessionClosed {
+        agent: None,
         bytes_in: None,
         bytes_out: None,
         duration_ms: lasted.and_then(|micros| u64::try_from(micros / 1000).ok()),
         exit_code: None,
         kind: session.kind,
+        serial: None,
+        user_id: Some(session.user_id.clone()),
         workspace_id: session.workspace_id.clone(),
         workspace_name: session.workspace_name.clone(),
-    };
-    let resource = Resource::new("session", &session.id).owned_by(owner);
-    let mut event = draft.event("session.closed", resource, &closed);
-    event.organization.clone_from(&session.organization);
-    draft.entail(cause, event);
+    }
 }
 
 /// A dormant workspace does not start by itself, and wakes when someone starts it.

@@ -4,7 +4,7 @@ use crate::attributes::Attributes;
 use crate::event::Resource;
 use crate::events::directory::{Connection, MappedRole};
 use crate::events::groups::MemberKind;
-use crate::events::sessions::SessionKind;
+use crate::sessions::LiveSession;
 use crate::time::Timestamp;
 use crate::tokens::Token;
 use crate::workspaces::WorkspaceRecord;
@@ -182,23 +182,6 @@ pub struct HeldRole {
     pub by_group: bool,
 }
 
-/// A session that is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenSession {
-    /// Its id.
-    pub id: String,
-    /// How the person is connected.
-    pub kind: SessionKind,
-    /// Workspace it goes to.
-    pub workspace_id: Option<String>,
-    /// Its name.
-    pub workspace_name: Option<String>,
-    /// Organization it is in.
-    pub organization: Option<String>,
-    /// When it began, if that is known.
-    pub opened_at: Option<Timestamp>,
-}
-
 /// A workspace that is not deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedWorkspace {
@@ -226,7 +209,7 @@ pub struct Possessions {
     /// Tokens and browser sessions.
     pub tokens: Vec<Token>,
     /// Sessions into workspaces.
-    pub sessions: Vec<OpenSession>,
+    pub sessions: Vec<LiveSession>,
     /// Workspaces.
     pub workspaces: Vec<OwnedWorkspace>,
 }

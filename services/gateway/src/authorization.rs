@@ -11,14 +11,16 @@ use chancery_domain::events::tokens::{OwnerKind, TokenKind};
 use chancery_domain::tokens::Token;
 use chancery_domain::{Actor, ActorKind, PolicyReference};
 use chancery_policy::{
-    Access, Bearer, Context, CustomRole, Decision, Grant, Permission, PolicySet, Principal, PublishedPolicy, Reach,
-    Request, Resource, Scope, Template, User, Visible,
+    Access, Bearer, BrowserOnly, Context, CustomRole, Decision, Grant, Permission, PolicySet, Principal,
+    PublishedPolicy, Reach, Request, Resource, Scope, Template, User, Visible,
 };
 use chancery_state::State;
 
+use crate::browser_only;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
+use crate::sessions::judge::Bench;
 
 /// How long policies, roles and organizations are believed that another node may have changed.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -33,6 +35,8 @@ pub(crate) struct Rules {
     pub(crate) organizations: Vec<String>,
     published: Vec<PublishedPolicy>,
     custom: Vec<CustomRole>,
+    /// Kinds of session that count as browser.
+    browser_kinds: BTreeSet<String>,
 }
 
 /// The rules in force, as they were a moment ago.
@@ -88,17 +92,21 @@ impl Authority {
 /// Reads the rules; those known, if they are the same.
 async fn read(state: &State, known: Option<Arc<Rules>>) -> Result<Arc<Rules>, ApiError> {
     let (published, custom) = (published(state).await?, custom(state).await?);
+    let browser_kinds = browser_kinds(state).await?;
     let organizations: Vec<String> =
         state.organizations().await?.into_iter().map(|organization| organization.name).collect();
     let same = |rules: &Arc<Rules>| {
-        rules.published == published && rules.custom == custom && rules.organizations == organizations
+        rules.published == published
+            && rules.custom == custom
+            && rules.organizations == organizations
+            && rules.browser_kinds == browser_kinds
     };
     if let Some(rules) = known.filter(same) {
         return Ok(rules);
     }
     let policies = PolicySet::new(&published, &custom)
         .map_err(|error| ApiError::Internal(format!("the policies in force: {error}")))?;
-    Ok(Arc::new(Rules { policies, organizations, published, custom }))
+    Ok(Arc::new(Rules { policies, organizations, published, custom, browser_kinds }))
 }
 
 impl Gateway {
@@ -113,6 +121,11 @@ impl Rules {
     /// The published policies in force.
     pub(crate) fn published(&self) -> &[PublishedPolicy] {
         &self.published
+    }
+
+    /// What connections to workspaces are judged by.
+    pub(crate) fn bench(&self) -> Bench<'_> {
+        Bench { policies: &self.policies, browser_kinds: &self.browser_kinds, forbids: !self.published.is_empty() }
     }
 
     /// The custom roles.
@@ -167,6 +180,12 @@ impl Rules {
 async fn published(state: &State) -> Result<Vec<PublishedPolicy>, ApiError> {
     let active = state.active_policies().await?.into_iter();
     Ok(active.map(|policy| PublishedPolicy { id: policy.id, version: policy.version, text: policy.text }).collect())
+}
+
+async fn browser_kinds(state: &State) -> Result<BTreeSet<String>, ApiError> {
+    let settings = state.settings(browser_only::SECTION).await?;
+    let settings: Option<BrowserOnly> = settings.and_then(|settings| serde_json::from_value(settings).ok());
+    Ok(settings.unwrap_or_default().browser_kinds)
 }
 
 async fn custom(state: &State) -> Result<Vec<CustomRole>, ApiError> {
@@ -257,6 +276,7 @@ pub(crate) fn circumstances(token: &Token, actor: &Actor, now_micros: i64) -> Co
         scopes: limited.then_some(scopes),
         address: actor.ip,
         time: jiff::Timestamp::from_microsecond(now_micros).ok(),
+        session: None,
     }
 }
 

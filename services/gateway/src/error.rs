@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
+use chancery_domain::PolicyReference;
 use chancery_domain::decision::Refusal;
 use chancery_domain::tokens::TokenRefusal;
 use chancery_filter::FilterError;
@@ -31,6 +32,14 @@ pub enum ApiError {
     /// 403: the credentials do not allow it.
     #[error("{0}")]
     Forbidden(String),
+    /// 403: policies forbid it, and the decision is on record.
+    #[error("{detail}")]
+    Denied {
+        /// Why.
+        detail: String,
+        /// The policies that determined it.
+        policies: Vec<PolicyReference>,
+    },
     /// 404: there is no such thing.
     #[error("{0}")]
     NotFound(String),
@@ -73,7 +82,7 @@ impl ApiError {
         match self {
             Self::BadRequest { .. } => ("bad-request", "The request cannot be understood"),
             Self::Unauthenticated(_) => ("unauthenticated", "Valid credentials are needed"),
-            Self::Forbidden(_) => ("forbidden", "The credentials do not allow this"),
+            Self::Forbidden(_) | Self::Denied { .. } => ("forbidden", "The credentials do not allow this"),
             Self::NotFound(_) => ("not-found", "There is no such resource"),
             Self::MethodNotAllowed(_) => ("method-not-allowed", "The resource does not answer this method"),
             Self::Conflict(_) => ("conflict", "It contradicts the current state"),
@@ -93,7 +102,7 @@ impl ResponseError for ApiError {
         match self {
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -121,6 +130,9 @@ impl ResponseError for ApiError {
         });
         if let (Self::BadRequest { members, .. }, Some(problem)) = (self, problem.as_object_mut()) {
             problem.extend(members.clone());
+        }
+        if let (Self::Denied { policies, .. }, Some(problem)) = (self, problem.as_object_mut()) {
+            problem.insert("policies".to_owned(), json!(policies));
         }
         let mut response = HttpResponse::build(status);
         match self {

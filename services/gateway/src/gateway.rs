@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authorization::Authority;
 use crate::error::ApiError;
+use crate::sessions::SessionSettings;
 use crate::sign_in::SignIn;
 
 /// Limits.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub max_scim_body_bytes: usize,
     /// Address that others call the service by, such as `https://chancery.example.com`; that of the request without.
     pub public_url: Option<String>,
+    /// How sessions are allowed and kept.
+    pub sessions: SessionSettings,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             serves_api: true,
             max_scim_body_bytes: 16 << 20,
             public_url: None,
+            sessions: SessionSettings::default(),
         }
     }
 }

@@ -3,14 +3,16 @@
 //! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
 //! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
 //! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`organizations`], [`users`],
-//! [`workspaces`], [`jobs`], [`quotas`], [`roles`], [`policies`], [`templates`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people
-//! get in [`sign_in`]'s.
+//! [`workspaces`], [`jobs`], [`quotas`], [`templates`], [`sessions`], [`browser_only`], [`roles`], [`policies`],
+//! [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people get in
+//! [`sign_in`]'s.
 //!
 //! Every failure is an [`ApiError`] and leaves as `application/problem+json` (RFC 9457). Every read of the
 //! audit trail is itself an event; if the log cannot take it, the read is refused.
 
 mod audit;
 mod authorization;
+mod browser_only;
 mod connections;
 mod error;
 mod gateway;
@@ -27,6 +29,7 @@ mod roles;
 mod routes;
 mod scim;
 mod server;
+mod sessions;
 mod sign_in;
 mod simulate;
 mod templates;
@@ -37,7 +40,9 @@ mod workspaces;
 
 pub use error::ApiError;
 pub use gateway::{Gateway, Settings};
+pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use operations::{metrics_recorder, openapi};
 pub use server::serve;
+pub use sessions::{SessionSettings, guard};
 pub use sign_in::SignIn;
 pub use tokens::{NewToken, new_token};

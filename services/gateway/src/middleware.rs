@@ -128,18 +128,18 @@ async fn admit(
     if !gateway.settings.serves_api && !route.is_about_the_node() {
         return Err(ApiError::NotFound("this node does not serve the API; its roles have no `gateway`".to_owned()));
     }
-    let (permission, given): (Permission, &[Permission]) = match route.access {
+    let permission = match route.access {
         Access::Public => return Ok(anonymous),
         Access::Scim if scim::is_public(request.path()) => return Ok(anonymous),
-        Access::Scim if scim::is_me(request.path()) => (Permission::TokensRead, &[]),
-        Access::Scim => (Permission::ScimPush, &[]),
-        Access::Permission(permission) => (permission, &[]),
+        Access::Scim if scim::is_me(request.path()) => Permission::TokensRead,
+        Access::Scim => Permission::ScimPush,
+        Access::Permission(permission) | Access::Judged(permission) => permission,
         Access::Given(given) => match given.first() {
-            Some(permission) => (*permission, given),
+            Some(permission) => *permission,
             None => return Ok(anonymous),
         },
     };
-    match authorize(gateway, request, &anonymous, permission, given).await {
+    match authorize(gateway, request, &anonymous, permission, route.access).await {
         Ok(caller) => Ok(caller),
         // Who asks is not known: nobody was refused.
         Err(Refused { error: error @ (ApiError::Unavailable(_) | ApiError::Busy | ApiError::Internal(_)), .. }) => {
@@ -171,13 +171,13 @@ impl Refused {
     }
 }
 
-/// Who asks, if the policies let them, or could let them use one of `given` on something.
+/// Who asks, if the policies let them, or if the handler of such a route may find that they do.
 async fn authorize(
     gateway: &Gateway,
     request: &HttpRequest,
     anonymous: &Caller,
     permission: Permission,
-    given: &[Permission],
+    access: Access,
 ) -> Result<Caller, Refused> {
     let token = authenticate(gateway, request).await?;
     let refused = |error: ApiError| Refused::new(error, Some(&token.id));
@@ -201,7 +201,12 @@ async fn authorize(
         visible,
         rules: Some(rules),
     };
-    if !decision.allowed && caller.visible.is_nothing() && !caller.could(given) {
+    let judged_later = match access {
+        Access::Judged(_) => true,
+        Access::Given(given) => caller.could(given),
+        Access::Public | Access::Permission(_) | Access::Scim => false,
+    };
+    if !decision.allowed && caller.visible.is_nothing() && !judged_later {
         let error = ApiError::Forbidden(format!("nothing permits you `{permission}`"));
         return Err(Refused { caller: Some(Box::new(caller)), ..refused(error) });
     }
@@ -303,11 +308,17 @@ async fn record_stopped(
     let request = response.request();
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
     let permission = match route.map(|route| route.access) {
-        Some(Access::Permission(permission)) => permission,
-        Some(Access::Given([permission, ..])) => *permission,
+        Some(Access::Permission(permission) | Access::Judged(permission) | Access::Given(&[permission, ..])) => permission,
         _ => return,
     };
-    let reason = response.response().error().map_or_else(|| "it is not permitted".to_owned(), ToString::to_string);
+    let error = response.response().error();
+    if error
+        .and_then(|error| error.as_error::<ApiError>())
+        .is_some_and(|error| matches!(error, ApiError::Denied { .. }))
+    {
+        return;
+    }
+    let reason = error.map_or_else(|| "it is not permitted".to_owned(), ToString::to_string);
     let token = caller.token.as_ref().map(|token| token.id.clone());
     // What let them in did not stop them.
     let caller = Caller { policies: Vec::new(), ..caller };

@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::{
-    audit, connections, groups, ingest, jobs, organizations, policies, quotas, resources, roles, sign_in, simulate,
-    templates, tokens, users, workspaces,
+    audit, browser_only, connections, groups, ingest, jobs, organizations, policies, quotas, resources, roles, sessions,
+    sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// A projector this far behind is not ready.
@@ -226,6 +226,19 @@ pub fn openapi() -> String {
         templates::promotion::archive,
         templates::promotion::unarchive,
         resources::sessions,
+        sessions::keys::key_set,
+        sessions::keys::rotate,
+        sessions::show,
+        sessions::agents::open,
+        sessions::agents::heartbeat,
+        sessions::agents::close,
+        sessions::authorize::authorize,
+        sessions::watch::watch,
+        sessions::ssh::authority,
+        sessions::ssh::revocations,
+        sessions::ssh::certify_host,
+        browser_only::show,
+        browser_only::set,
         resources::lake,
         resources::consumers,
         resources::dead_letters,

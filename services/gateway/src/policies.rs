@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::browser_only;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
@@ -74,6 +75,7 @@ pub(crate) async fn publish(
     request: web::Json<PolicyRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let (id, text) = (id.into_inner(), request.into_inner().text);
+    browser_only::not_by_hand(&id)?;
     let strange = gateway
         .decisions
         .decide(&["policies".to_owned(), key(&id)], async || {
@@ -104,6 +106,7 @@ pub(crate) async fn withdraw(
     caller: web::ReqData<Caller>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
+    browser_only::not_by_hand(&id)?;
     gateway
         .decisions
         .decide(&["policies".to_owned(), key(&id)], async || {

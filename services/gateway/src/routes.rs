@@ -5,8 +5,8 @@ use chancery_policy::Permission;
 
 use crate::error::ApiError;
 use crate::{
-    audit, connections, groups, ingest, jobs, operations, organizations, policies, quotas, resources, roles, scim,
-    sign_in, simulate, templates, tokens, users, workspaces,
+    audit, browser_only, connections, groups, ingest, jobs, operations, organizations, policies, quotas, resources,
+    roles, scim, sessions, sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// What it takes to use an operation.
@@ -19,6 +19,8 @@ pub(crate) enum Access {
     /// One of these permissions for the thing itself, which may have been given to the caller alone: the handler judges
     /// it. The first is what it is called by.
     Given(&'static [Permission]),
+    /// Credentials; the handler judges, about what the request names, and puts on record whom it stops.
+    Judged(Permission),
     /// The token of a connection, except for what the service can do.
     Scim,
 }
@@ -41,6 +43,10 @@ const fn given(method: &'static str, path: &'static str, permissions: &'static [
 
 const fn needs(method: &'static str, path: &'static str, permission: Permission) -> Route {
     Route { method, path, access: Access::Permission(permission) }
+}
+
+const fn judged(method: &'static str, path: &'static str, permission: Permission) -> Route {
+    Route { method, path, access: Access::Judged(permission) }
 }
 
 /// Every operation of the API.
@@ -138,6 +144,19 @@ pub(crate) const ROUTES: &[Route] = &[
     given("POST", "/api/v1/templates/{id}/versions/{version}/archive", &[Permission::TemplatesWrite]),
     given("POST", "/api/v1/templates/{id}/versions/{version}/unarchive", &[Permission::TemplatesWrite]),
     needs("GET", "/api/v1/sessions", Permission::SessionsRead),
+    public("GET", "/api/v1/sessions/keys"),
+    needs("POST", "/api/v1/sessions/keys/rotate", Permission::SettingsWrite),
+    judged("GET", "/api/v1/sessions/{id}", Permission::SessionsRead),
+    judged("POST", "/api/v1/sessions/{id}/open", Permission::SessionsWrite),
+    judged("POST", "/api/v1/sessions/{id}/heartbeat", Permission::SessionsWrite),
+    judged("POST", "/api/v1/sessions/{id}/close", Permission::SessionsWrite),
+    judged("POST", "/api/v1/workspaces/{id}/sessions", Permission::SessionsConnect),
+    judged("GET", "/api/v1/workspaces/{id}/sessions/watch", Permission::SessionsRead),
+    public("GET", "/api/v1/ssh/authority"),
+    public("GET", "/api/v1/ssh/revocations"),
+    judged("POST", "/api/v1/ssh/host-certificates", Permission::RunnersRun),
+    needs("GET", "/api/v1/browser-only", Permission::SettingsRead),
+    needs("PUT", "/api/v1/browser-only", Permission::SettingsWrite),
     needs("GET", "/api/v1/organizations", Permission::OrganizationsRead),
     needs("POST", "/api/v1/organizations", Permission::OrganizationsWrite),
     needs("GET", "/api/v1/roles", Permission::RolesRead),
@@ -207,6 +226,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(rules)
         .configure(work)
         .configure(what_workspaces_are_made_from)
+        .configure(connecting)
         .service(only_get("/api/v1/sessions", web::get().to(resources::sessions)))
         .service(only_get("/api/v1/lake", web::get().to(resources::lake)))
         .service(only_get("/api/v1/cluster", web::get().to(operations::cluster)))
@@ -355,6 +375,29 @@ fn work(config: &mut ServiceConfig) {
             web::resource("/api/v1/organizations/{name}/quota-settings")
                 .route(web::get().to(quotas::bounds::settings))
                 .route(web::put().to(quotas::bounds::set_settings))
+                .default_service(web::to(|| async { not_allowed("GET, PUT") })),
+        );
+}
+
+/// Sessions, and what they need.
+fn connecting(config: &mut ServiceConfig) {
+    use sessions::{agents, authorize, keys, ssh, watch};
+    config
+        .service(only_get("/api/v1/sessions/keys", web::get().to(keys::key_set)))
+        .service(only_post("/api/v1/sessions/keys/rotate", web::post().to(keys::rotate)))
+        .service(only_get("/api/v1/sessions/{id}", web::get().to(sessions::show)))
+        .service(only_post("/api/v1/sessions/{id}/open", web::post().to(agents::open)))
+        .service(only_post("/api/v1/sessions/{id}/heartbeat", web::post().to(agents::heartbeat)))
+        .service(only_post("/api/v1/sessions/{id}/close", web::post().to(agents::close)))
+        .service(only_post("/api/v1/workspaces/{id}/sessions", web::post().to(authorize::authorize)))
+        .service(only_get("/api/v1/workspaces/{id}/sessions/watch", web::get().to(watch::watch)))
+        .service(only_get("/api/v1/ssh/authority", web::get().to(ssh::authority)))
+        .service(only_get("/api/v1/ssh/revocations", web::get().to(ssh::revocations)))
+        .service(only_post("/api/v1/ssh/host-certificates", web::post().to(ssh::certify_host)))
+        .service(
+            web::resource("/api/v1/browser-only")
+                .route(web::get().to(browser_only::show))
+                .route(web::put().to(browser_only::set))
                 .default_service(web::to(|| async { not_allowed("GET, PUT") })),
         );
 }

@@ -102,8 +102,11 @@ impl Vocabulary {
             Resource::Deployment => return Ok(Entity::with_uid(self.deployment.clone())),
             Resource::Organization { name } => (uid(&self.organization, name), None, HashMap::new()),
             Resource::Token { id, owner, scopes } => return self.token(id, owner.as_deref(), scopes),
-            Resource::Workspace { id, organization, owner } => {
-                (uid(&self.workspace, id), organization.as_deref(), self.owner(owner.as_deref()))
+            Resource::Workspace { id, organization, owner, template } => {
+                let mut attributes = self.owner(owner.as_deref());
+                let template = template.as_deref().map(|id| Value::new_entity_uid(uid(&self.template, id)));
+                attributes.extend(template.map(|template| ("template".to_owned(), template)));
+                (uid(&self.workspace, id), organization.as_deref(), attributes)
             }
             Resource::Thing { kind, id, organization } => {
                 let kind = ("kind".to_owned(), Value::new_string(kind.clone()));
@@ -166,6 +169,15 @@ pub(crate) fn context(principal: &Principal, context: &Context) -> Result<CedarC
     if let Some(time) = context.time {
         // Cedar knows years of four digits and whole milliseconds.
         members.push(("time".to_owned(), Value::new_datetime(time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())));
+    }
+    if let Some(session) = &context.session {
+        let mut facts = vec![
+            ("kind".to_owned(), Value::new_string(session.kind.clone())),
+            ("browser".to_owned(), Value::new_bool(session.browser)),
+        ];
+        facts.extend(session.client.iter().map(|client| ("client".to_owned(), Value::new_string(client.clone()))));
+        let facts = Value::new_record(facts).map_err(|error| error.to_string())?;
+        members.push(("session".to_owned(), facts));
     }
     CedarContext::from_pairs(members).map_err(|error| error.to_string())
 }

@@ -21,6 +21,7 @@
 //! says which organizations a list may show, `granting` who may give which role, `simulate` what would be if, and
 //! `recorded` which permission an event is the record of. `table` writes the documentation's table.
 
+mod browser_only;
 mod builtin;
 mod custom;
 mod entities;
@@ -41,6 +42,7 @@ mod table;
 mod tests;
 mod visible;
 
+pub use browser_only::{BROWSER_KINDS, BROWSER_ONLY, BrowserOnly, Exempt};
 pub use builtin::{BUILT_IN, BUILT_IN_ROLES, BUILT_IN_VERSION};
 pub use custom::{CustomRole, MAX_ROLES};
 pub use error::{Finding, PolicyError};
@@ -49,7 +51,7 @@ pub use permission::{Permission, Reach};
 pub use principal::{Bearer, Grant, Principal, Scope, User};
 pub use published::{MAX_POLICIES, MAX_RULES, MAX_TEXT, PublishedPolicy};
 pub use recorded::permission_of;
-pub use request::{Context, Decision, PolicyRef, Request};
+pub use request::{Connecting, Context, Decision, PolicyRef, Request};
 pub use resource::{Access, Resource, Template};
 pub use schema::{SCHEMA, generate_schema};
 pub use set::PolicySet;

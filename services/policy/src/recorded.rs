@@ -64,6 +64,8 @@ const USES: &[(Permission, &[&str])] = &[
         ],
     ),
     (Permission::QuotasWrite, &["quota.allowance.set", "quota.budget.set"]),
+    (Permission::RunnersRun, &["session.host.certified"]),
+    (Permission::SessionsConnect, &["session.authorized", "session.denied"]),
     (Permission::RunnersWrite, &["runner.key.created", "runner.key.revoked"]),
     (Permission::TokensWrite, &["token.created", "token.rotated", "token.revoked"]),
     (Permission::ConnectionsWrite, &["connection.created", "connection.updated", "connection.deleted"]),
@@ -81,6 +83,15 @@ const USES: &[(Permission, &[&str])] = &[
     (Permission::PoliciesWrite, &["policy.published", "policy.withdrawn"]),
     (
         Permission::SettingsWrite,
-        &["settings.changed", "sink.created", "sink.updated", "sink.deleted", "hold.placed", "hold.released"],
+        &[
+            "settings.changed",
+            "session.key.created",
+            "session.key.retired",
+            "sink.created",
+            "sink.updated",
+            "sink.deleted",
+            "hold.placed",
+            "hold.released",
+        ],
     ),
 ];

@@ -34,6 +34,21 @@ pub struct Context {
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
+    /// How someone connects to a workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Connecting>,
+}
+
+/// How someone connects to a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connecting {
+    /// The kind of session, such as `ssh`.
+    pub kind: String,
+    /// Whether that counts as browser.
+    pub browser: bool,
+    /// Client software.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
 /// The answer.

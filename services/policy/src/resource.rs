@@ -31,6 +31,9 @@ pub enum Resource {
         /// User id of its owner.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         owner: Option<String>,
+        /// Id of its template.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        template: Option<String>,
     },
     /// An API token, also one that is about to be issued.
     Token {

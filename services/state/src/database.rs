@@ -18,7 +18,7 @@ use crate::StateError;
 pub const GENERATION: u32 = 2;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 23] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 26] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_emails", &["user_id", "email_key"]),
@@ -31,6 +31,9 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 23] = [
     ("template_promotions", &["template_id"]),
     ("workspaces", &["id"]),
     ("sessions", &["id"]),
+    ("session_grants", &["id"]),
+    ("signing_keys", &["id"]),
+    ("settings", &["section"]),
     ("tokens", &["id"]),
     ("connections", &["id"]),
     ("directory_resources", &["resource_type", "id"]),

@@ -26,6 +26,7 @@ mod projector;
 mod queries;
 mod quotas;
 mod rebuild;
+mod sessions;
 mod state;
 mod templates;
 mod tokens;
@@ -41,6 +42,7 @@ pub use projector::Projector;
 pub use queries::{ConsumerStatus, ResourceKind, Wanted, Within};
 pub use quotas::{LedgerRow, Subject, zone};
 pub use rebuild::{Difference, RebuildReport, rebuild};
+pub use sessions::Whose;
 pub use state::State;
 pub use work::{Failure, Making, Permit, Rounds, Waiting};
 

@@ -49,7 +49,7 @@ impl ResourceKind {
             }
             Self::Sessions => {
                 "SELECT id, kind, status, user_id, user_name, ip, host, workspace_id, workspace_name, organization,
-                    opened_at, closed_at, duration_ms, bytes_in, bytes_out
+                    opened_at, closed_at, duration_ms, bytes_in, bytes_out, exit_code, reason, client
                  FROM sessions WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
         }
@@ -325,7 +325,7 @@ fn token(row: &AnyRow) -> Result<Token, StateError> {
 }
 
 /// A row as a JSON object. Times are shown as RFC 3339, roles as a list, flags as such.
-fn object(row: &AnyRow) -> Result<Value, StateError> {
+pub(crate) fn object(row: &AnyRow) -> Result<Value, StateError> {
     let mut object = Map::new();
     for column in row.columns() {
         let value = match (column.name(), column_value(row, column.ordinal())?) {

@@ -103,6 +103,11 @@ impl State {
         self.tokens.refresh(&self.pool, ids).await
     }
 
+    /// The time.
+    pub(crate) fn now(&self) -> chancery_domain::Timestamp {
+        (self.clock)()
+    }
+
     /// Whether the database answers.
     pub async fn check(&self) -> Result<(), StateError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;

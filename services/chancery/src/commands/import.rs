@@ -60,7 +60,11 @@ pub(crate) async fn run(arguments: &ImportArguments, client: &Client) -> Result<
     let standard_input = arguments.file.as_os_str() == "-";
     let time_zone = jiff::tz::TimeZone::get(&arguments.time_zone)
         .map_err(|_| Failure::usage(format!("`{}` is no time zone", arguments.time_zone)))?;
-    let options = Options { reference_time: reference_time(arguments, format, &time_zone)?, time_zone };
+    let reference_time = match format {
+        Format::Sshd => reference_time(&arguments.file, &time_zone)?,
+        _ => system_clock()(),
+    };
+    let options = Options { reference_time, time_zone };
     let reader: Box<dyn Read> =
         if standard_input { Box::new(std::io::stdin()) } else { Box::new(open(&arguments.file)?) };
     let length = if standard_input { None } else { std::fs::metadata(&arguments.file).ok().map(|data| data.len()) };
@@ -178,16 +182,12 @@ fn open(path: &Path) -> Result<File, Failure> {
 }
 
 /// When lines without a year were written: found in the file, or now for a pipe.
-fn reference_time(
-    arguments: &ImportArguments,
-    format: Format,
-    zone: &jiff::tz::TimeZone,
-) -> Result<Timestamp, Failure> {
+pub(super) fn reference_time(file: &Path, zone: &jiff::tz::TimeZone) -> Result<Timestamp, Failure> {
     let now = system_clock()();
-    if format != Format::Sshd || arguments.file.as_os_str() == "-" {
+    if file.as_os_str() == "-" {
         return Ok(now);
     }
-    let file = open(&arguments.file)?;
+    let file = open(file)?;
     let modified = file.metadata().and_then(|data| data.modified()).ok();
     let modified = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or(now, |since| {
         Timestamp::EPOCH.saturating_add_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))

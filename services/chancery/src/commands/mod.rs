@@ -11,12 +11,15 @@ mod migrate;
 pub(crate) mod organizations;
 pub(crate) mod policies;
 pub(crate) mod quota;
+pub(crate) mod sessions;
 mod sign_ins;
+pub(crate) mod ssh;
 mod state;
 pub(crate) mod templates;
 mod tokens;
 pub(crate) mod users;
 pub(crate) mod workspaces;
+pub(crate) mod watch;
 
 use clap::CommandFactory;
 
@@ -50,6 +53,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Organizations(command) => organizations::run(command, &client(&arguments)?).await,
         Command::Workspaces(command) => workspaces::run(command, &client(&arguments)?).await,
         Command::Quota(command) => quota::run(command, &client(&arguments)?).await,
+        Command::Sessions(command) => sessions::run(command, &client(&arguments)?).await,
+        Command::Ssh(ssh) => ssh::run(ssh, &client(&arguments)?).await,
+        Command::SshConfig(arguments) => ssh::configuration(arguments),
+        Command::Watch(command) => watch::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Templates(command) => templates::run(command, &client(&arguments)?).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,

@@ -51,6 +51,9 @@ pub(crate) enum PoliciesCommand {
         #[arg(long)]
         output: Option<Output>,
     },
+    /// Browser-only mode: where nothing but browsers may connect.
+    #[command(subcommand)]
+    BrowserOnly(BrowserOnlyCommand),
     /// Tell who may do something, and by which policies.
     #[command(
         after_help = "Examples:\n  chancery policies who-can audit:read --organization acme\n  chancery policies who-can policies:write --at 41872"
@@ -68,6 +71,65 @@ pub(crate) enum PoliciesCommand {
         #[arg(long)]
         output: Option<Output>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BrowserOnlyCommand {
+    /// Print where it is on.
+    #[command(after_help = "Example:\n  chancery policy browser-only show")]
+    Show,
+    /// Set where it is on. What is not named is off; open sessions that it forbids end at once.
+    #[command(
+        after_help = "Examples:\n  chancery policy browser-only set --deployment\n  chancery policy browser-only set --organization eng --except-role owner\n  chancery policy browser-only set"
+    )]
+    Set(BrowserOnlyArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BrowserOnlyArguments {
+    /// Everywhere.
+    #[arg(long)]
+    deployment: bool,
+    /// In an organization, by name; may be given again, as all that follow.
+    #[arg(long, value_name = "NAME")]
+    organization: Vec<String>,
+    /// In workspaces of a template, by id.
+    #[arg(long, value_name = "ID")]
+    template: Vec<String>,
+    /// For members of a group, by id.
+    #[arg(long, value_name = "ID")]
+    group: Vec<String>,
+    /// A kind of session that counts as browser; terminal, `web_ide` and jupyter without.
+    #[arg(long, value_name = "KIND")]
+    browser_kind: Vec<String>,
+    /// A user who is exempt, by id.
+    #[arg(long, value_name = "ID")]
+    except_user: Vec<String>,
+    /// A group whose members are exempt, by id.
+    #[arg(long, value_name = "ID")]
+    except_group: Vec<String>,
+    /// A role whose holders are exempt where they hold it.
+    #[arg(long, value_name = "ROLE")]
+    except_role: Vec<String>,
+}
+
+async fn browser_only(command: &BrowserOnlyCommand, client: &Client) -> Result<(), Failure> {
+    const PATH: &str = "/api/v1/browser-only";
+    let shown = match command {
+        BrowserOnlyCommand::Show => client.get(PATH, &[]).await?,
+        BrowserOnlyCommand::Set(set) => {
+            let kinds = Some(&set.browser_kind).filter(|kinds| !kinds.is_empty());
+            let settings = json!({
+                "deployment": set.deployment, "organizations": set.organization, "templates": set.template,
+                "groups": set.group, "browser_kinds": kinds,
+                "except": { "users": set.except_user, "groups": set.except_group, "roles": set.except_role },
+            });
+            let request = client.request(Method::PUT, PATH).json(&settings);
+            client.send(request).await?.json().await.doing("reading the answer")?
+        }
+    };
+    terminal::line(&serde_json::to_string_pretty(&shown).doing("printing")?);
+    Ok(())
 }
 
 pub(crate) async fn run(command: &PoliciesCommand, client: &Client) -> Result<(), Failure> {
@@ -105,6 +167,7 @@ pub(crate) async fn run(command: &PoliciesCommand, client: &Client) -> Result<()
             let columns = ["principal_kind", "principal_id", "permission", "resource", "allowed", "count", "after"];
             print(&answer, "changes", &columns, *output);
         }
+        PoliciesCommand::BrowserOnly(command) => browser_only(command, client).await?,
         PoliciesCommand::WhoCan { permission, organization, at, output } => {
             let resource = organization.as_ref().map(|name| json!({"kind": "organization", "name": name}));
             let question = json!({"permission": permission, "resource": resource, "at": at});

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chancery_domain::workspaces::clock::Patience;
+use chancery_gateway::SessionSettings;
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
@@ -62,6 +63,7 @@ pub(crate) struct Configuration {
     pub(crate) oidc_file: Option<PathBuf>,
     pub(crate) oidc_state_key: Option<String>,
     pub(crate) setup_token: Option<String>,
+    pub(crate) sessions: SessionSettings,
     pub(crate) client_server: String,
     pub(crate) client_token: Option<String>,
 }
@@ -138,6 +140,7 @@ impl Loaded {
             oidc_file: optional("oidc.file").map(PathBuf::from),
             oidc_state_key: optional("oidc.state_key"),
             setup_token: optional("setup.token"),
+            sessions: self.sessions(),
             client_server: text("client.server"),
             client_token: optional("client.token"),
         }
@@ -145,6 +148,19 @@ impl Loaded {
 }
 
 impl Loaded {
+    /// How sessions are allowed and kept.
+    fn sessions(&self) -> SessionSettings {
+        let seconds = |key| Duration::from_secs(self.number(key) as u64);
+        SessionSettings {
+            secret: self.optional("sessions.key").map(String::into_bytes),
+            ticket: seconds("sessions.ticket_seconds"),
+            certificate: seconds("sessions.certificate_seconds"),
+            heartbeat: seconds("sessions.heartbeat_seconds"),
+            force_command: self.optional("sessions.force_command"),
+            bind_address: self.text("sessions.bind_address") == "yes",
+        }
+    }
+
     fn number(&self, key: &str) -> usize {
         match self.value(key) {
             Some(Value::Integer(number)) => usize::try_from(*number).unwrap_or(usize::MAX),

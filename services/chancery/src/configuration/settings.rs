@@ -62,7 +62,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 49] = [
+pub(crate) const SETTINGS: [Setting; 55] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -224,6 +224,32 @@ pub(crate) const SETTINGS: [Setting; 49] = [
         Kind::Token,
         "",
         "An admin token `chy_<id>_<secret>` to make at the first start, for automation",
+    ),
+    setting(
+        "sessions.key",
+        Kind::Password,
+        "",
+        "Secret that the keys of tickets and SSH certificates follow from, the same on all nodes; drawn and kept in the data directory without",
+    ),
+    setting("sessions.ticket_seconds", Kind::Integer(10, 3600), "120", "How long a ticket of a session is good"),
+    setting("sessions.certificate_seconds", Kind::Integer(10, 86_400), "300", "How long an SSH certificate is good"),
+    setting(
+        "sessions.heartbeat_seconds",
+        Kind::Integer(1, 3600),
+        "30",
+        "How often agents report a session; one not heard of for three times as long is lost",
+    ),
+    setting(
+        "sessions.force_command",
+        Kind::Text,
+        "",
+        "What runs in a session over SSH that is no file transfer, whatever the client asks for",
+    ),
+    setting(
+        "sessions.bind_address",
+        Kind::OneOf(&["yes", "no"]),
+        "yes",
+        "Whether SSH certificates are good from the client's address alone",
     ),
     setting("client.server", Kind::Url, "http://127.0.0.1:8080", "Server the commands talk to"),
     setting("client.token", Kind::Token, "", "Token the commands present"),

@@ -35,4 +35,7 @@ pub struct PolicyPublished {
 pub struct SettingsChanged {
     /// Which settings, such as `browser_only`.
     pub section: String,
+    /// What they are now, all of the section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
 }

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::decision::tests::{context, told};
-use crate::directory::{OpenSession, OwnedWorkspace};
+use crate::directory::OwnedWorkspace;
 use crate::events::sessions::SessionKind;
 use crate::events::tokens::TokenKind;
+use crate::sessions::LiveSession;
 use crate::tokens::{Scope, Token};
 
 fn attributes(value: Value) -> Attributes {
@@ -34,7 +35,7 @@ fn ada(status: UserStatus) -> DirectoryUser {
     }
 }
 
-/// A working and a revoked token, an open session, a running, a stopped and a dormant workspace.
+/// A working and a revoked token, an open and an allowed session, a running, a stopped and a dormant workspace.
 fn possessions() -> Possessions {
     let token = |id: &str, revoked_at| Token {
         id: id.into(),
@@ -58,17 +59,23 @@ fn possessions() -> Possessions {
         last_build: 4,
         ..OwnedWorkspace::default()
     };
-    let session = OpenSession {
-        id: "s".into(),
+    let session = |id: &str, open| LiveSession {
+        id: id.into(),
         kind: SessionKind::Ssh,
+        user_id: "u".into(),
+        user_name: Some("Ada".into()),
         workspace_id: None,
         workspace_name: None,
         organization: None,
-        opened_at: Some(Timestamp::EPOCH),
+        address: None,
+        client: None,
+        open,
+        opened_at: open.then_some(Timestamp::EPOCH),
+        granted: true,
     };
     Possessions {
         tokens: vec![token("t1", None), token("t2", Some(Timestamp::EPOCH))],
-        sessions: vec![session],
+        sessions: vec![session("s", true), session("s2", false)],
         workspaces: vec![workspace("w1", true, false), workspace("w2", false, false), workspace("w3", false, true)],
     }
 }
@@ -125,6 +132,7 @@ fn a_suspension_takes_what_the_policy_says_and_names_its_cause() {
         "user.suspended u",
         "token.revoked t1 <- user.suspended",
         "session.closed s <- user.suspended",
+        "session.revoked s2 <- user.suspended",
         "workspace.build.requested w1 <- user.suspended",
         "workspace.dormant w1 <- user.suspended",
         "workspace.dormant w2 <- user.suspended",
@@ -140,7 +148,10 @@ fn a_suspension_takes_what_the_policy_says_and_names_its_cause() {
     let suspension = Suspension { revoke_tokens: false, stop_workspaces: false, ..Suspension::default() };
     let command = SuspendUser { suspension, reason: Some("left".into()) };
     let events = command.clone().decide(&ada(UserStatus::Active), &possessions(), context(1)).unwrap();
-    assert_eq!(told(&events), ["user.suspended u", "session.closed s <- user.suspended"]);
+    assert_eq!(
+        told(&events),
+        ["user.suspended u", "session.closed s <- user.suspended", "session.revoked s2 <- user.suspended"]
+    );
     assert_eq!(events[0].reason.as_deref(), Some("left"));
     assert_eq!(command.decide(&ada(UserStatus::Suspended), &possessions(), context(1)), Ok(vec![]));
     assert_eq!(update(inactive).decide(&ada(UserStatus::Suspended), &[], &possessions(), context(1)), Ok(vec![]));

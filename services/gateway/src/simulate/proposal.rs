@@ -115,7 +115,13 @@ async fn recorded(gateway: &Gateway, timed: bool) -> Result<(Vec<RecordedRequest
     })
     .await?;
     let requests = questions.into_iter().map(|((principal, permission, resource, scopes, address, time), count)| {
-        RecordedRequest { principal, permission, resource, context: Context { scopes, address, time }, count }
+        RecordedRequest {
+            principal,
+            permission,
+            resource,
+            context: Context { scopes, address, time, session: None },
+            count,
+        }
     });
     Ok((requests.collect(), complete))
 }

@@ -79,9 +79,10 @@ impl<'a> Entry<'a> {
     }
 
     /// Someone signed in.
-    pub(super) fn signed_in(&self, attempt: &Attempt<'_>, session: &str) -> Event {
+    pub(super) fn signed_in(&self, attempt: &Attempt<'_>, session: &Session) -> Event {
         let mut actor = self.actor(Some(attempt.user), attempt.peer.as_ref());
-        actor.session = Some(session.to_owned());
+        actor.session = Some(session.id.clone());
+        actor.on_behalf_of = session.certificate.as_ref().map(|certificate| shape::name(&certificate.person));
         let mut event = self.event("user.login.succeeded", self.id("login"), actor, self.user(attempt.user));
         event.data = self.login(attempt.method, attempt.peer.as_ref(), attempt.key);
         event
@@ -132,7 +133,7 @@ impl<'a> Entry<'a> {
     /// another line may tell differently.
     pub(super) fn opened(&self, session: &Session, kind: &str, channel: Option<&str>) -> Event {
         let (actor, resource) = self.of_session(session);
-        let id = Uuid::new_v5(&NAMESPACE, format!("{}\0opened\0{kind}", session.id).as_bytes()).to_string();
+        let id = Uuid::new_v5(&NAMESPACE, format!("{}\0opened\0{kind}", session.line).as_bytes()).to_string();
         let mut event = self.event("session.opened", id, actor, resource);
         event.occurred_at = session.accepted.unwrap_or(session.first_seen);
         event.data = json!({ "kind": kind });
@@ -142,6 +143,7 @@ impl<'a> Entry<'a> {
         if let Some(channel) = channel {
             event.data["channel"] = shape::name(channel).into();
         }
+        add_serial(&mut event, session);
         event
     }
 
@@ -155,6 +157,7 @@ impl<'a> Entry<'a> {
             event.data["duration_ms"] = json!(u64::try_from(micros / 1000).unwrap_or_default());
         }
         event.reason = Some(shape::name(reason)).filter(|reason| !reason.is_empty());
+        add_serial(&mut event, session);
         event
     }
 
@@ -170,6 +173,7 @@ impl<'a> Entry<'a> {
     fn of_session(&self, session: &Session) -> (Actor, Resource) {
         let mut actor = self.actor(Some(&session.user), session.peer.as_ref());
         actor.session = Some(session.id.clone());
+        actor.on_behalf_of = session.certificate.as_ref().map(|certificate| shape::name(&certificate.person));
         let account = self.account(&session.user);
         (actor, Resource::new("session", &session.id).named(account).owned_by(shape::name(&session.user)))
     }
@@ -228,6 +232,13 @@ impl<'a> Entry<'a> {
         }
         event.data = json!({ "message": text(self.message()), "pid": self.header.pid });
         event
+    }
+}
+
+/// The certificate that opened a session.
+fn add_serial(event: &mut Event, session: &Session) {
+    if let Some(certificate) = &session.certificate {
+        event.data["serial"] = certificate.serial.as_str().into();
     }
 }
 

@@ -11,7 +11,7 @@ use super::endings::Ending;
 use super::facts::{Entry, Refusal};
 use super::message::{self, Attempt, Message};
 use super::peer::Peer;
-use super::tracker::{Key, Session, Tracker};
+use super::tracker::{Certificate, Key, Session, Tracker};
 
 const SSH: &str = "ssh";
 const FILE_TRANSFER: &str = "file_transfer";
@@ -66,6 +66,7 @@ impl Story {
             Message::Pam { opened: false, user } => self.pam_closed(entry, user),
             Message::Forward(_) => self.forward(entry),
             Message::Suspect(peer) => imported(entry.stated("address.suspected", peer.as_ref())),
+            Message::Server("stopped") => self.stopped(entry),
             Message::Server(what) => imported(entry.stated(&format!("server.{what}"), None)),
             Message::Noise(reason) => Told::Nothing(reason),
             Message::Other => imported(entry.stated("message", None)),
@@ -99,8 +100,12 @@ impl Story {
             _ => self.tracker.insert(entry.header, peer),
         };
         let verbose = self.tracker.get(key).is_some_and(|connection| connection.verbose);
+        let line = entry.id("session");
+        let certificate = attempt.key.and_then(Certificate::read);
         let session = Session {
-            id: entry.id("session"),
+            id: certificate.as_ref().map_or_else(|| line.clone(), |certificate| certificate.session.clone()),
+            line,
+            certificate,
             user: attempt.user.to_owned(),
             peer: attempt.peer.clone(),
             accepted: Some(entry.time()),
@@ -109,7 +114,7 @@ impl Story {
             opened: !verbose,
             closed: false,
         };
-        let mut events = vec![entry.signed_in(attempt, &session.id)];
+        let mut events = vec![entry.signed_in(attempt, &session)];
         if !verbose {
             events.push(entry.opened(&session, SSH, None));
         }
@@ -156,6 +161,8 @@ impl Story {
         let key = self.tracker.insert(entry.header, peer);
         let session = Session {
             id: entry.id("session"),
+            line: entry.id("session"),
+            certificate: None,
             user: user.to_owned(),
             peer: peer.cloned(),
             accepted: None,
@@ -221,6 +228,14 @@ impl Story {
             }
             _ => self.gave_up(entry, ending),
         }
+    }
+
+    /// The server stops, or the process of one connection does: someone has cut it.
+    fn stopped(&mut self, entry: &Entry<'_>) -> Told {
+        let key = self.tracker.find(entry.header, None);
+        let open = key.filter(|key| self.session(*key).is_some_and(|session| !session.closed));
+        open.and_then(|key| self.close(entry, key, "ended by a signal"))
+            .unwrap_or_else(|| imported(entry.stated("server.stopped", None)))
     }
 
     fn close(&mut self, entry: &Entry<'_>, key: Key, reason: &str) -> Option<Told> {

@@ -281,3 +281,58 @@ fn scanners_do_not_push_open_sessions_out() {
     log.push_str("Jan 31 10:00:00 deb sshd[1]: pam_unix(sshd:session): session closed for user ada\n");
     assert_eq!(events(&log).last().unwrap().data["duration_ms"], 3_600_000);
 }
+
+const SESSION: &str = "01934c2e-7d1f-7b0e-9c44-61f02b7ea913";
+
+#[test]
+fn a_login_with_a_certificate_of_chancerys_is_its_session() {
+    let accepted = format!(
+        "Accepted publickey for dev from 192.0.2.1 port 4711 ssh2: ED25519-CERT SHA256:x ID chancery/{SESSION}/ada (serial 9) (serial 7) CA ED25519 SHA256:y"
+    );
+    let connection = |pid: u32, port: u32| {
+        format!(
+            "{pid} Connection from 192.0.2.1 port {port} on 10.0.0.1 port 22
+             {pid} {}
+             {pid} Starting session: command for dev from 192.0.2.1 port {port} id 0
+             {pid} Disconnected from user dev 192.0.2.1 port {port}\n",
+            accepted.replace("4711", &port.to_string())
+        )
+    };
+    let told = events(&log(&[connection(7, 4711), connection(9, 4712)].concat()));
+    let types: Vec<&str> = told.iter().map(|event| event.event_type.as_str()).collect();
+    let one = ["user.login.succeeded", "session.opened", "session.closed"];
+    assert_eq!(types, [one, one].concat());
+    for event in &told {
+        assert_eq!(event.actor.session.as_deref(), Some(SESSION));
+        assert_eq!(event.actor.on_behalf_of.as_deref(), Some("ada (serial 9)"));
+    }
+    for event in told.iter().filter(|event| event.resource.kind == "session") {
+        assert_eq!((event.resource.id.as_str(), &event.data["serial"]), (SESSION, &"7".into()));
+    }
+    let ids: std::collections::HashSet<_> = told.iter().map(|event| &event.id).collect();
+    assert_eq!(ids.len(), 6, "two connections with one certificate are two");
+}
+
+#[test]
+fn other_certificates_are_sessions_of_their_own() {
+    for id in ["ada@acme", "chancery/no-id/ada", &format!("chancery/{SESSION}"), &format!("x chancery/{SESSION}/ada")] {
+        let line = format!(
+            "7 Accepted publickey for dev from 192.0.2.1 port 1 ssh2: ED25519-CERT SHA256:x ID {id} (serial 7) CA ED25519 SHA256:y"
+        );
+        let told = events(&log(&line));
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|event| event.actor.session.as_deref() != Some(SESSION)), "{id}");
+        assert!(told.iter().all(|event| event.data.get("serial").is_none() && event.actor.on_behalf_of.is_none()));
+    }
+}
+
+#[test]
+fn a_connection_that_is_cut_is_no_server_that_stops() {
+    let story = "7 Accepted publickey for dev from 192.0.2.1 port 4711 ssh2: ED25519 SHA256:x
+        7 Exiting on signal 15
+        1 Received signal 15; terminating.";
+    let told = events(&log(story));
+    let types: Vec<&str> = told.iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(types, ["user.login.succeeded", "session.opened", "session.closed", "sshd.server.stopped"]);
+    assert_eq!(told[2].reason.as_deref(), Some("ended by a signal"));
+}

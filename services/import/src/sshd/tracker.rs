@@ -33,11 +33,39 @@ pub(super) struct Connection {
     seen: Timestamp,
 }
 
+/// A certificate that Chancery has made for a session, as its key id says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Certificate {
+    /// Id of the session.
+    pub(super) session: String,
+    /// Whose it is.
+    pub(super) person: String,
+    /// As a decimal number.
+    pub(super) serial: String,
+}
+
+impl Certificate {
+    /// Reads a certificate's description: `ED25519-CERT SHA256:… ID chancery/<session>/<person> (serial 7) CA …`.
+    pub(super) fn read(key: &str) -> Option<Self> {
+        let (_, described) = key.split_once(" ID chancery/")?;
+        // A person's name may contain anything; what follows it is the server's own.
+        let (id, rest) = described.rsplit_once(" (serial ")?;
+        let (session, person) = id.split_once('/')?;
+        let serial = rest.split_once(')')?.0;
+        let good = uuid::Uuid::try_parse(session).is_ok() && serial.parse::<u64>().is_ok();
+        good.then(|| Self { session: session.to_owned(), person: person.to_owned(), serial: serial.to_owned() })
+    }
+}
+
 /// A session of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) id: String,
+    /// Derived from the line it is first known from: ids of events follow from it.
+    pub(super) line: String,
     pub(super) user: String,
+    /// The certificate of Chancery's that opened it.
+    pub(super) certificate: Option<Certificate>,
     pub(super) peer: Option<Peer>,
     /// When its user signed in; unknown when that came before the log.
     pub(super) accepted: Option<Timestamp>,

@@ -18,6 +18,7 @@ fn everything_in(organization: Option<&str>) -> Vec<Resource> {
             id: "w".to_owned(),
             organization: organization_name.clone(),
             owner: Some("someone".to_owned()),
+            template: None,
         },
         Resource::Template(Template {
             id: "t".to_owned(),

@@ -1,6 +1,7 @@
 //! What the policies promise.
 
 mod borders;
+mod browser_only;
 mod cost;
 mod documents;
 mod published;
@@ -37,5 +38,5 @@ fn thing(organization: Option<&str>) -> Resource {
 
 fn workspace(organization: &str, owner: &str) -> Resource {
     let (organization, owner) = (Some(organization.to_owned()), Some(owner.to_owned()));
-    Resource::Workspace { id: "w".to_owned(), organization, owner }
+    Resource::Workspace { id: "w".to_owned(), organization, owner, template: None }
 }

@@ -50,7 +50,8 @@ fn policies_know_the_circumstances() {
     let owner = Principal::User(User::new("u").with_role("owner"));
     let allowed = |address: Option<&str>, time: Option<&str>| {
         let address = address.map(|address| address.parse().unwrap());
-        let context = Context { scopes: None, address, time: time.map(|time| time.parse().unwrap()) };
+        let time = time.map(|time| time.parse().unwrap());
+        let context = Context { address, time, ..Context::default() };
         policies.allows(&owner, Permission::AuditRead, &Resource::Deployment, &context)
     };
     assert!(allowed(Some("10.1.2.3"), None));

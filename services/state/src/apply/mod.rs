@@ -14,6 +14,7 @@ mod builds;
 mod directory;
 mod groups;
 mod identity;
+mod keys;
 mod policies;
 mod quotas;
 mod roles;
@@ -47,7 +48,7 @@ pub(crate) fn concerns(event_type: &str) -> bool {
     let area = event_type.split('.').next().unwrap_or_default();
     let kept = match area {
         "directory" => event_type.starts_with("directory.resource."),
-        "user" | "group" | "role" | "organization" | "token" | "connection" | "policy" => true,
+        "user" | "group" | "role" | "organization" | "token" | "connection" | "policy" | "settings" => true,
         _ => matches!(area, "template" | "workspace" | "session" | "quota"),
     };
     kept && !matches!(event_type, "token.refused" | "user.login.failed" | "user.logout" | "template.version.downloaded")
@@ -57,8 +58,8 @@ pub(crate) fn concerns(event_type: &str) -> bool {
 /// policies is on record, but gives nobody access here.
 fn is_own_matter(event_type: &str) -> bool {
     let area = event_type.split('.').next().unwrap_or_default();
-    matches!(area, "token" | "connection" | "directory" | "policy")
-        || matches!(event_type, "role.defined" | "role.withdrawn")
+    matches!(area, "token" | "connection" | "directory" | "policy" | "settings")
+        || matches!(event_type, "role.defined" | "role.withdrawn" | "session.key.created" | "session.key.retired")
 }
 
 /// Applies one event, which stands at `position` in the log.

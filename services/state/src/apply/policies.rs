@@ -20,7 +20,7 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Policy
             )
         }
         PolicyEvent::PolicyWithdrawn(_) => withdraw(db, event).await,
-        PolicyEvent::SettingsChanged(_) => Ok(()),
+        PolicyEvent::SettingsChanged(settings) => super::keys::set(db, event, settings).await,
     }
 }
 

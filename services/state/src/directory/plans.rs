@@ -1,9 +1,9 @@
 //! The statements on hot paths, and the index each must go by.
 
 use super::{access, allowances, everyone, groups, possessions, resources, users};
-use crate::{queries, templates};
+use crate::{queries, sessions, templates};
 
-pub(crate) const HOT: [(&str, &str); 46] = [
+pub(crate) const HOT: [(&str, &str); 54] = [
     (users::BY_ID, "sqlite_autoindex_users_1 (id=?)"),
     (users::BY_NAME, "users_by_username (username_key=?)"),
     (users::BY_EXTERNAL_ID, "users_by_external_id (external_id=? AND connection=?)"),
@@ -41,7 +41,15 @@ pub(crate) const HOT: [(&str, &str); 46] = [
     (resources::COUNT, "COVERING INDEX directory_resources_of_connection (resource_type=? AND connection=?)"),
     (access::ROLES, "sqlite_autoindex_user_roles_1 (user_id=?)"),
     (access::GROUPS_AMONG, "groups_of_member (user_id=?)"),
-    (possessions::SESSIONS, "sessions_open (user_id=?)"),
+    (sessions::OPEN, "sessions_open_by_id (id>?)"),
+    (sessions::OPEN_OF_USER, "sessions_open (user_id=?"),
+    (sessions::OPEN_IN_WORKSPACE, "sessions_open_in_workspace (workspace_id=?"),
+    (sessions::OPEN_BY_ID, "sqlite_autoindex_sessions_1 (id=?)"),
+    (sessions::ALLOWED_TO_USER, "session_grants_of_user (user_id=? AND expires_at>?)"),
+    (sessions::ALLOWED_IN_WORKSPACE, "session_grants_of_workspace (workspace_id=? AND expires_at>?)"),
+    (sessions::GRANT, "sqlite_autoindex_session_grants_1 (id=?)"),
+    (sessions::SHOWN, "sqlite_autoindex_sessions_1 (id=?)"),
+    (sessions::REVOKED, "session_grants_revoked (expires_at>?)"),
     (possessions::WORKSPACES, "workspaces_of_owner (owner_id=?)"),
     (templates::TEMPLATE, "sqlite_autoindex_templates_1 (id=?)"),
     (templates::NAMESAKES, "templates_by_name (name_key=? AND organization=?)"),

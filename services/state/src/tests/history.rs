@@ -4,7 +4,7 @@ use chancery_domain::attributes::Attributes;
 use serde_json::{Value, json};
 
 /// How many kinds of step there are.
-pub(super) const STEPS: usize = 26;
+pub(super) const STEPS: usize = 32;
 
 /// A step: type, resource kind, payload.
 pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
@@ -50,6 +50,21 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
         22 => ("directory.resource.deleted", "device", json!({"resource_type": "Device"})),
         23 => ("policy.published", "policy", json!({"sha256": "00", "text": "permit;", "version": number})),
         24 => ("policy.withdrawn", "policy", json!({})),
+        25 => (
+            "session.authorized",
+            "session",
+            json!({"kind": "ssh", "workspace_id": format!("{other}"), "expires_at": rotation(number),
+                   "certificate": {"authority": "1", "fingerprint": "x", "principals": ["p"], "serial": "7"}}),
+        ),
+        26 => ("session.revoked", "session", json!({"kind": "ssh"})),
+        27 => ("session.opened", "session", json!({"kind": "ssh", "serial": format!("{}", 5 + u32::from(other))})),
+        28 => (
+            "session.key.created",
+            "signing-key",
+            json!({"purpose": "ssh_user", "public_key": format!("k{other}"), "signs_from": rotation(number)}),
+        ),
+        29 => ("session.key.retired", "signing-key", json!({"purpose": "ssh_user", "trusted_until": rotation(number)})),
+        30 => ("settings.changed", "settings", json!({"section": format!("s{id}"), "value": {"a": other}})),
         _ => ("directory.request.unchanged", "user", json!({"method": "PUT", "path": "/Users/1"})),
     }
 }
