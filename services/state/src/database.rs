@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 22] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_roles", &["user_id", "role", "organization"]),
@@ -29,6 +29,13 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
     ("directory_resources", &["resource_type", "id"]),
     ("custom_roles", &["name"]),
     ("policies", &["id", "version"]),
+    ("charge_spans", &["position"]),
+    ("run_spans", &["position"]),
+    ("session_spans", &["position"]),
+    ("membership_spans", &["position"]),
+    ("allowance_changes", &["position"]),
+    ("quota_denials", &["position"]),
+    ("label_changes", &["position"]),
 ];
 
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");

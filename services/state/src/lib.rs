@@ -27,6 +27,7 @@ mod rebuild;
 mod state;
 mod templates;
 mod tokens;
+mod usage;
 mod workspaces;
 
 pub use database::Database;
@@ -37,6 +38,7 @@ pub use projector::Projector;
 pub use queries::{ConsumerStatus, ResourceKind, Within};
 pub use rebuild::{Difference, RebuildReport, rebuild};
 pub use state::State;
+pub use usage::UsagePeriod;
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use crate::*;
 mod directory;
 mod history;
 mod plans;
+mod usage;
 
 /// The kinds of step a random history is made of: type, resource kind, payload.
 fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {

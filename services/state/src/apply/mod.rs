@@ -16,6 +16,7 @@ mod identity;
 mod policies;
 mod roles;
 mod sessions;
+pub(crate) mod spans;
 mod templates;
 mod tokens;
 mod users;

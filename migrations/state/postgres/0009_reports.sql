@@ -1,0 +1,101 @@
+-- What reports over time are computed from: what began and ended when, and at which position of the log each became
+-- known, so that a report as of a past position finds what was known there. A span is ended once and never changed
+-- otherwise; a change is never changed at all. Folded from now on; `state rebuild` folds what was before as well.
+-- Most spans are short: those of a period began in it or a day before, and the few longer ones have an index of their
+-- own. Indexes by time hold all that a report reads.
+CREATE TABLE charge_spans (
+    position       BIGINT PRIMARY KEY,
+    quota          TEXT NOT NULL,
+    organization   TEXT,
+    user_id        TEXT NOT NULL,
+    workspace_id   TEXT NOT NULL,
+    template_id    TEXT,
+    cost           BIGINT NOT NULL,
+    began_at       BIGINT NOT NULL,
+    ended_at       BIGINT,
+    ended_position BIGINT,
+    own            BIGINT NOT NULL
+);
+CREATE INDEX charge_spans_open ON charge_spans (quota, workspace_id) WHERE ended_at IS NULL;
+CREATE INDEX charge_spans_own ON charge_spans (quota) WHERE own = 1;
+CREATE INDEX charge_spans_by_time ON charge_spans
+    (began_at, ended_at, ended_position, position, cost, organization, user_id, workspace_id, template_id);
+CREATE INDEX charge_spans_long ON charge_spans (began_at)
+    WHERE ended_at IS NULL OR ended_at - began_at > 86400000000;
+CREATE INDEX charge_spans_ended ON charge_spans (ended_position);
+
+CREATE TABLE run_spans (
+    position       BIGINT PRIMARY KEY,
+    workspace_id   TEXT NOT NULL,
+    began_at       BIGINT NOT NULL,
+    ended_at       BIGINT,
+    ended_position BIGINT,
+    own            BIGINT NOT NULL
+);
+CREATE INDEX run_spans_open ON run_spans (workspace_id) WHERE ended_at IS NULL;
+CREATE INDEX run_spans_by_time ON run_spans (began_at, ended_at, ended_position, position, workspace_id);
+CREATE INDEX run_spans_long ON run_spans (began_at) WHERE ended_at IS NULL OR ended_at - began_at > 86400000000;
+CREATE INDEX run_spans_ended ON run_spans (ended_position);
+
+CREATE TABLE session_spans (
+    position       BIGINT PRIMARY KEY,
+    session_id     TEXT NOT NULL,
+    workspace_id   TEXT NOT NULL,
+    began_at       BIGINT NOT NULL,
+    ended_at       BIGINT,
+    ended_position BIGINT,
+    own            BIGINT NOT NULL
+);
+CREATE INDEX session_spans_open ON session_spans (session_id) WHERE ended_at IS NULL;
+CREATE INDEX session_spans_by_time ON session_spans (began_at, ended_at, ended_position, position, workspace_id);
+CREATE INDEX session_spans_long ON session_spans (began_at)
+    WHERE ended_at IS NULL OR ended_at - began_at > 86400000000;
+CREATE INDEX session_spans_ended ON session_spans (ended_position);
+
+-- A user or a group in a group; or, with the kind `organization`, a user in an organization, by `via`: `home` or a role.
+CREATE TABLE membership_spans (
+    position       BIGINT PRIMARY KEY,
+    kind           TEXT NOT NULL,
+    group_id       TEXT NOT NULL,
+    member_id      TEXT NOT NULL,
+    via            TEXT NOT NULL,
+    began_at       BIGINT NOT NULL,
+    expires_at     BIGINT,
+    ended_at       BIGINT,
+    ended_position BIGINT,
+    own            BIGINT NOT NULL
+);
+CREATE INDEX membership_spans_open ON membership_spans (group_id, member_id) WHERE ended_at IS NULL;
+CREATE INDEX membership_spans_of_member ON membership_spans (member_id, kind) WHERE ended_at IS NULL;
+
+CREATE TABLE allowance_changes (
+    position   BIGINT PRIMARY KEY,
+    group_id   TEXT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    allowance  BIGINT NOT NULL
+);
+
+CREATE TABLE quota_denials (
+    position     BIGINT PRIMARY KEY,
+    organization TEXT,
+    user_id      TEXT NOT NULL,
+    workspace_id TEXT,
+    template_id  TEXT,
+    cost         BIGINT NOT NULL,
+    denied_at    BIGINT NOT NULL
+);
+CREATE INDEX quota_denials_by_time ON quota_denials (denied_at);
+
+-- How things were called and whose they were.
+CREATE TABLE label_changes (
+    position     BIGINT PRIMARY KEY,
+    kind         TEXT NOT NULL,
+    id           TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    organization TEXT,
+    owner_id     TEXT,
+    template_id  TEXT,
+    everyone     BIGINT NOT NULL DEFAULT 0,
+    changed_at   BIGINT NOT NULL
+);
+CREATE INDEX label_changes_of ON label_changes (kind, id, position);
