@@ -3,39 +3,12 @@
 -- otherwise; a change is never changed at all. Folded from now on; `state rebuild` folds what was before as well.
 -- Most spans are short: those of a period began in it or a day before, and the few longer ones have an index of their
 -- own. Indexes by time hold all that a report reads.
-CREATE TABLE charge_spans (
-    position       INTEGER PRIMARY KEY,
-    quota          TEXT NOT NULL,
-    organization   TEXT,
-    user_id        TEXT NOT NULL,
-    workspace_id   TEXT NOT NULL,
-    template_id    TEXT,
-    cost           INTEGER NOT NULL,
-    began_at       INTEGER NOT NULL,
-    ended_at       INTEGER,
-    ended_position INTEGER,
-    own            INTEGER NOT NULL
-) STRICT;
-CREATE INDEX charge_spans_open ON charge_spans (quota, workspace_id) WHERE ended_at IS NULL;
-CREATE INDEX charge_spans_own ON charge_spans (quota) WHERE own = 1;
-CREATE INDEX charge_spans_by_time ON charge_spans
-    (began_at, ended_at, ended_position, position, cost, organization, user_id, workspace_id, template_id);
-CREATE INDEX charge_spans_long ON charge_spans (began_at)
-    WHERE ended_at IS NULL OR ended_at - began_at > 86400000000;
-CREATE INDEX charge_spans_ended ON charge_spans (ended_position);
-
-CREATE TABLE run_spans (
-    position       INTEGER PRIMARY KEY,
-    workspace_id   TEXT NOT NULL,
-    began_at       INTEGER NOT NULL,
-    ended_at       INTEGER,
-    ended_position INTEGER,
-    own            INTEGER NOT NULL
-) STRICT;
-CREATE INDEX run_spans_open ON run_spans (workspace_id) WHERE ended_at IS NULL;
-CREATE INDEX run_spans_by_time ON run_spans (began_at, ended_at, ended_position, position, workspace_id);
-CREATE INDEX run_spans_long ON run_spans (began_at) WHERE ended_at IS NULL OR ended_at - began_at > 86400000000;
-CREATE INDEX run_spans_ended ON run_spans (ended_position);
+CREATE INDEX quota_usage_by_time ON quota_usage
+    (began_at, ended_at, ended_position, began_position, cost, running, own, organization, user_id, workspace_id,
+    template_id, quota_id);
+CREATE INDEX quota_usage_long ON quota_usage (began_at) WHERE ended_at IS NULL OR ended_at - began_at > 86400000000;
+CREATE INDEX quota_usage_ended ON quota_usage (ended_position);
+CREATE INDEX quota_usage_own ON quota_usage (quota_id, began_position) WHERE own = 1;
 
 CREATE TABLE session_spans (
     position       INTEGER PRIMARY KEY,

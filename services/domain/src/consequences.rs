@@ -55,17 +55,8 @@ fn end_session(draft: &mut Draft, cause: &str, session: &OpenSession, owner: &st
 fn stop_workspace(draft: &mut Draft, cause: &str, workspace: &OwnedWorkspace, owner: &str) {
     let resource = Resource::new("workspace", &workspace.id).named(&workspace.name).owned_by(owner);
     if workspace.running {
-        let stop = Build {
-            build_number: workspace.last_build.saturating_add(1),
-            cause: Some(CAUSE.to_owned()),
-            daily_cost: None,
-            duration_ms: None,
-            error: None,
-            job_id: None,
-            resources_remain: None,
-            template_version: None,
-            transition: Transition::Stop,
-        };
+        let number = workspace.last_build.saturating_add(1);
+        let stop = Build { cause: Some(CAUSE.to_owned()), ..Build::new(number, Transition::Stop) };
         let mut event = draft.event("workspace.build.requested", resource.clone(), &stop);
         event.organization.clone_from(&workspace.organization);
         draft.entail(cause, event);

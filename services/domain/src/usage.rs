@@ -83,13 +83,15 @@ impl Span {
     }
 }
 
-/// A workspace cost something.
+/// A workspace cost something, or ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
     /// When.
     pub span: Span,
     /// Credits per day.
     pub cost: u64,
+    /// Whether it ran: what is stopped may still cost something.
+    pub running: bool,
     /// Organization it was in.
     pub organization: Symbol,
     /// Whose quota it was.
@@ -100,9 +102,9 @@ pub struct Charge {
     pub template: Symbol,
 }
 
-/// A workspace ran, or somebody was in it.
+/// Somebody was in a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct Visit {
     /// When.
     pub span: Span,
     /// Which workspace.
@@ -185,12 +187,10 @@ pub struct Label {
 pub struct Facts {
     /// The texts of the symbols.
     pub symbols: Symbols,
-    /// What workspaces cost.
+    /// What workspaces cost, and when they ran.
     pub charges: Vec<Charge>,
-    /// When they ran.
-    pub runs: Vec<Stretch>,
     /// When somebody was in them.
-    pub sessions: Vec<Stretch>,
+    pub sessions: Vec<Visit>,
     /// Who was in which group.
     pub memberships: Vec<Membership>,
     /// What groups gave, in the order in which it became known; also before the period.

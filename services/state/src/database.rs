@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 22] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 26] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_roles", &["user_id", "role", "organization"]),
@@ -29,8 +29,12 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 22] = [
     ("directory_resources", &["resource_type", "id"]),
     ("custom_roles", &["name"]),
     ("policies", &["id", "version"]),
-    ("charge_spans", &["position"]),
-    ("run_spans", &["position"]),
+    ("builds", &["workspace_id", "number"]),
+    ("quota_ledger", &["quota_id", "workspace_id"]),
+    ("quota_usage", &["quota_id", "began_version"]),
+    ("quota_caps", &["id"]),
+    ("quota_budgets", &["id"]),
+    ("quota_settings", &["organization"]),
     ("session_spans", &["position"]),
     ("membership_spans", &["position"]),
     ("allowance_changes", &["position"]),

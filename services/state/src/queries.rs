@@ -49,8 +49,8 @@ impl ResourceKind {
                  FROM templates WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Workspaces => {
-                "SELECT id, name, owner, owner_id, organization, template_id, template_name, status, dormant,
-                    last_build, daily_cost, created_at, updated_at
+                "SELECT id, name, owner, owner_id, organization, template_id, template_name,
+                    CASE WHEN canceling = 1 THEN 'canceling' ELSE status END AS status, dormant, last_build, daily_cost, created_at, updated_at
                  FROM workspaces WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Sessions => {

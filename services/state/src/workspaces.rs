@@ -15,8 +15,8 @@ use crate::{State, StateError};
 macro_rules! select_workspaces {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, owner_id, owner, organization, template_id, template_name, template_version, status, dormant,
-                resources_remain, last_build, daily_cost, parameters, own, version, created_at, updated_at
+            "SELECT id, name, owner_id, owner, organization, template_id, template_name, template_version,
+                CASE WHEN canceling = 1 THEN 'canceling' ELSE status END, dormant, resources_remain, last_build, daily_cost, parameters, own, version, created_at, updated_at
                 FROM workspaces ",
             $rest
         )

@@ -73,9 +73,9 @@ async fn a_period_has_what_was_known_of_it_at_a_position_also_after_a_rebuild() 
             let text = |symbol| facts.symbols.text(symbol);
             let charge = facts.charges[0];
             assert_eq!((facts.charges.len(), charge.span, charge.cost), (1, hours(0, 8), 10));
+            assert!(charge.running);
             let whose = (text(charge.organization), text(charge.user), text(charge.workspace), text(charge.template));
             assert_eq!(whose, (Some("eng"), Some("ada"), Some("w1"), None));
-            assert_eq!((facts.runs.len(), facts.runs[0].span), (1, hours(0, 8)));
             assert_eq!((facts.sessions.len(), facts.sessions[0].span), (1, hours(1, 3)));
             let places: Vec<(MembershipKind, Span)> = facts.memberships.iter().map(|it| (it.kind, it.span)).collect();
             let expected = [(MembershipKind::Organization, hours(0, 24)), (MembershipKind::User, hours(0, 11))];
@@ -128,11 +128,9 @@ async fn statements_of_reports_go_by_an_index() {
     let period = UsagePeriod { from: MARCH, until: MARCH + 744 * HOUR, known: Frontier::single(5) };
     let select = Select::new(&period);
     for window in Window::all(&period) {
-        for (table, statement) in [
-            ("charge_spans", select.charges(&window)),
-            ("run_spans", select.stretches("run_spans", &window)),
-            ("session_spans", select.stretches("session_spans", &window)),
-        ] {
+        for (table, statement) in
+            [("quota_usage", select.charges(&window)), ("session_spans", select.sessions(&window))]
+        {
             let index = match window {
                 Window::Began(..) => format!("COVERING INDEX {table}_by_time (began_at>? AND began_at<?)"),
                 Window::Long => format!("INDEX {table}_long (began_at<?)"),

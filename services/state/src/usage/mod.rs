@@ -6,9 +6,7 @@
 mod records;
 mod select;
 
-use chancery_domain::usage::{
-    AllowanceChange, Charge, Denial, Facts, Label, Membership, MembershipKind, Span, Stretch,
-};
+use chancery_domain::usage::{AllowanceChange, Charge, Denial, Facts, Label, Membership, MembershipKind, Span, Visit};
 use chancery_log::Frontier;
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{AssertSqlSafe, Row};
@@ -35,7 +33,6 @@ pub struct UsagePeriod {
 #[derive(Debug, Clone, Copy)]
 enum Table {
     Charges,
-    Runs,
     Sessions,
     Memberships,
     Allowances,
@@ -49,9 +46,8 @@ impl State {
         let select = Select::new(period);
         let mut statements: Vec<(Table, String)> = Vec::new();
         for window in Window::all(period) {
-            statements.push((Table::Sessions, select.stretches("session_spans", &window)));
+            statements.push((Table::Sessions, select.sessions(&window)));
             statements.push((Table::Charges, select.charges(&window)));
-            statements.push((Table::Runs, select.stretches("run_spans", &window)));
         }
         statements.push((Table::Memberships, select.memberships()));
         statements.push((Table::Allowances, select.allowances()));
@@ -90,15 +86,14 @@ fn take(facts: &mut Facts, table: Table, from: i64, mut record: Record<'_>) -> O
     match table {
         Table::Charges => {
             let span = Span { began: from + record.number()?, ended: from + record.number()? };
-            let cost = u64::try_from(record.number()?).ok()?;
+            let (cost, running) = (u64::try_from(record.number()?).ok()?, record.number()? == 1);
             let mut text = || Some(symbols.intern(record.text()?));
             let (organization, user, workspace, template) = (text()?, text()?, text()?, text()?);
-            facts.charges.push(Charge { span, cost, organization, user, workspace, template });
+            facts.charges.push(Charge { span, cost, running, organization, user, workspace, template });
         }
-        Table::Runs | Table::Sessions => {
+        Table::Sessions => {
             let span = Span { began: from + record.number()?, ended: from + record.number()? };
-            let stretch = Stretch { span, workspace: symbols.intern(record.text()?) };
-            if matches!(table, Table::Runs) { facts.runs.push(stretch) } else { facts.sessions.push(stretch) }
+            facts.sessions.push(Visit { span, workspace: symbols.intern(record.text()?) });
         }
         Table::Memberships => {
             let span = Span { began: from + record.number()?, ended: from + record.number()? };

@@ -47,26 +47,31 @@ impl<'a> Select<'a> {
         Self { period }
     }
 
-    /// What workspaces cost.
+    /// What was in use. What other systems say of a quota counts only until there is an entry of Chancery's own.
     pub(crate) fn charges(&self, window: &Window) -> String {
-        let (began, ended) = (self.began(), self.ended("ended_at"));
-        let (condition, order) = (self.within(window), "position");
         let fields = joined(&[
-            &began,
-            &ended,
+            &self.began(),
+            &self.ended(),
             "cost",
+            "running",
             "coalesce(organization, '')",
             "user_id",
             "workspace_id",
             "coalesce(template_id, '')",
         ]);
-        listed(&fields, order, "charge_spans", &condition)
+        let position = "began_position";
+        let own = format!(
+            "(own = 1 OR NOT EXISTS (SELECT 1 FROM quota_usage AS o WHERE o.quota_id = quota_usage.quota_id AND o.own = 1
+                AND {}))",
+            knows(&self.period.known, "o.began_position")
+        );
+        listed(&fields, "", "quota_usage", &format!("{} AND {own}", self.within(window, position)))
     }
 
-    /// When workspaces ran, or somebody was in them.
-    pub(crate) fn stretches(&self, table: &str, window: &Window) -> String {
-        let fields = joined(&[&self.began(), &self.ended("ended_at"), "workspace_id"]);
-        listed(&fields, "", table, &self.within(window))
+    /// When somebody was in a workspace.
+    pub(crate) fn sessions(&self, window: &Window) -> String {
+        let fields = joined(&[&self.began(), &self.ended(), "workspace_id"]);
+        listed(&fields, "", "session_spans", &self.within(window, "position"))
     }
 
     /// Who was in which group.
@@ -124,10 +129,10 @@ impl<'a> Select<'a> {
     }
 
     /// When it ended, as far as that is known.
-    fn ended(&self, column: &str) -> String {
+    fn ended(&self) -> String {
         let UsagePeriod { from, until, .. } = self.period;
         let open = self.open();
-        format!("CASE WHEN {open} OR {column} > {until} THEN {} ELSE {column} - {from} END", until - from)
+        format!("CASE WHEN {open} OR ended_at > {until} THEN {} ELSE ended_at - {from} END", until - from)
     }
 
     /// Whether it is not known to be over.
@@ -135,10 +140,10 @@ impl<'a> Select<'a> {
         format!("ended_at IS NULL OR NOT {}", knows(&self.period.known, "ended_position"))
     }
 
-    fn within(&self, window: &Window) -> String {
+    fn within(&self, window: &Window, position: &str) -> String {
         let UsagePeriod { from, until, known } = self.period;
         let first = from.saturating_sub(LONG);
-        let reaches = format!("({} OR ended_at > {from}) AND {}", self.open(), knows(known, "position"));
+        let reaches = format!("({} OR ended_at > {from}) AND {}", self.open(), knows(known, position));
         match window {
             Window::Began(began, before) => format!("began_at >= {began} AND began_at < {before} AND {reaches}"),
             Window::Long => {
@@ -149,7 +154,7 @@ impl<'a> Select<'a> {
             Window::Reopened => format!(
                 "({}) AND +began_at < {first} AND ended_at - began_at <= 86400000000 AND {}",
                 beyond(known, "ended_position"),
-                knows(known, "position")
+                knows(known, position)
             ),
         }
     }

@@ -3,6 +3,7 @@
 use chancery_domain::attributes::{Attributes, Summary};
 use chancery_domain::events::identity::IdentityEvent;
 use chancery_domain::events::templates::TemplateEvent;
+use chancery_domain::events::workspaces::WorkspaceEvent;
 use sqlx::AnyConnection;
 
 use super::{Known, line};
@@ -52,11 +53,11 @@ pub(super) async fn identity(
 pub(super) async fn template(
     db: &mut AnyConnection,
     known: Known<'_>,
-    payload: TemplateEvent,
+    payload: &TemplateEvent,
 ) -> Result<(), sqlx::Error> {
     let name = match payload {
-        TemplateEvent::TemplateCreated(template) => template.name.or_else(|| known.event.resource.name.clone()),
-        TemplateEvent::TemplateUpdated(template) => template.name,
+        TemplateEvent::TemplateCreated(template) => template.name.clone().or_else(|| known.event.resource.name.clone()),
+        TemplateEvent::TemplateUpdated(template) => template.name.clone(),
         _ => None,
     };
     match name {
@@ -69,9 +70,13 @@ pub(super) async fn template(
 pub(super) async fn workspace(
     db: &mut AnyConnection,
     known: Known<'_>,
-    owner: Option<String>,
-    template: Option<String>,
+    payload: &WorkspaceEvent,
 ) -> Result<(), sqlx::Error> {
+    let (owner, template) = match payload {
+        WorkspaceEvent::WorkspaceCreated(workspace) => (workspace.owner_id.clone(), workspace.template_id.clone()),
+        WorkspaceEvent::WorkspaceTransferred(transfer) => (transfer.to_id.clone(), None),
+        _ => return Ok(()),
+    };
     changed(db, known, Label { kind: "workspace", owner, template, ..Label::default() }).await
 }
 

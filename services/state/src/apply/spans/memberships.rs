@@ -5,7 +5,7 @@ use chancery_domain::events::groups::GroupMember;
 use chancery_domain::events::identity::IdentityEvent;
 use sqlx::AnyConnection;
 
-use super::{Known, charges, line};
+use super::{Known, allowances, line};
 
 /// A place somebody can have.
 struct Place {
@@ -40,18 +40,20 @@ impl Place {
     }
 }
 
-pub(super) async fn apply(db: &mut AnyConnection, known: Known<'_>, payload: IdentityEvent) -> Result<(), sqlx::Error> {
+pub(super) async fn apply(
+    db: &mut AnyConnection,
+    known: Known<'_>,
+    payload: &IdentityEvent,
+) -> Result<(), sqlx::Error> {
     let id = line(&known.event.resource.id);
     match payload {
-        IdentityEvent::GroupCreated(group) => {
-            charges::allowance(db, known, id, group.quota_allowance.unwrap_or(0).into()).await
-        }
+        IdentityEvent::GroupCreated(group) => allowances::changed(db, known, group.quota_allowance.unwrap_or(0)).await,
         IdentityEvent::GroupUpdated(group) => match group.quota_allowance {
-            Some(allowance) => charges::allowance(db, known, id, allowance.into()).await,
+            Some(allowance) => allowances::changed(db, known, allowance).await,
             None => Ok(()),
         },
         IdentityEvent::GroupDeleted(_) => {
-            charges::allowance(db, known, id.clone(), 0).await?;
+            allowances::changed(db, known, 0).await?;
             execute!(
                 db,
                 "UPDATE membership_spans SET ended_at = CASE WHEN began_at > $1 THEN began_at ELSE $1 END,
@@ -63,21 +65,21 @@ pub(super) async fn apply(db: &mut AnyConnection, known: Known<'_>, payload: Ide
         }
         IdentityEvent::GroupMemberAdded(member) => {
             // Who is added again has another expiry from then on.
-            let place = Place::in_group(known, &member);
+            let place = Place::in_group(known, member);
             left(db, known, &place).await?;
             joined(db, known, place).await
         }
-        IdentityEvent::GroupMemberRemoved(member) => left(db, known, &Place::in_group(known, &member)).await,
+        IdentityEvent::GroupMemberRemoved(member) => left(db, known, &Place::in_group(known, member)).await,
         IdentityEvent::UserCreated(_) => match &known.event.organization {
             Some(organization) => joined(db, known, Place::in_organization(known, organization, "home")).await,
             None => Ok(()),
         },
-        IdentityEvent::RoleAssigned(grant) => match grant.organization {
-            Some(organization) => joined(db, known, Place::in_organization(known, &organization, &grant.role)).await,
+        IdentityEvent::RoleAssigned(grant) => match &grant.organization {
+            Some(organization) => joined(db, known, Place::in_organization(known, organization, &grant.role)).await,
             None => Ok(()),
         },
-        IdentityEvent::RoleRevoked(grant) => match grant.organization {
-            Some(organization) => left(db, known, &Place::in_organization(known, &organization, &grant.role)).await,
+        IdentityEvent::RoleRevoked(grant) => match &grant.organization {
+            Some(organization) => left(db, known, &Place::in_organization(known, organization, &grant.role)).await,
             None => Ok(()),
         },
         IdentityEvent::UserDeleted(_) => {

@@ -2,16 +2,15 @@
 //! at which it became known. It is folded before everything else of an event, so that rows of the resource tell what was
 //! there before it.
 
-mod charges;
+mod allowances;
 mod labels;
 mod memberships;
-mod work;
+mod sessions;
 
-use chancery_domain::catalogue::{self, Payload};
+use chancery_domain::catalogue::Payload;
 use chancery_domain::{Event, OWN_SOURCE};
+use chancery_log::Position;
 use sqlx::AnyConnection;
-
-use super::ApplyError;
 
 /// An event at its place in the log.
 #[derive(Debug, Clone, Copy)]
@@ -31,27 +30,41 @@ impl Known<'_> {
 }
 
 /// Applies one event.
-pub(crate) async fn apply(db: &mut AnyConnection, event: &Event, position: u64) -> Result<(), ApplyError> {
-    let area = event.event_type.split('.').next().unwrap_or_default();
-    if !matches!(area, "user" | "role" | "group" | "organization" | "template" | "workspace" | "session" | "quota")
-        || event.event_type == "user.login.succeeded"
-        || is_beyond(db, event).await?
-    {
+pub(super) async fn apply(
+    db: &mut AnyConnection,
+    event: &Event,
+    payload: &Payload,
+    position: Position,
+) -> Result<(), sqlx::Error> {
+    if !concerns(&event.event_type) || is_beyond(db, event).await? {
         return Ok(());
     }
     let known = Known { event, position: position.cast_signed() };
-    match catalogue::decode(event).map_err(ApplyError::Payload)? {
-        Payload::Quota(payload) => charges::apply(db, known, payload).await?,
-        Payload::Workspace(payload) => work::workspace(db, known, payload).await?,
-        Payload::Session(payload) => work::session(db, known, payload).await?,
-        Payload::Template(payload) => labels::template(db, known, payload).await?,
+    match payload {
+        Payload::Quota(payload) => allowances::apply(db, known, payload).await,
+        Payload::Workspace(payload) => labels::workspace(db, known, payload).await,
+        Payload::Session(payload) => sessions::apply(db, known, payload).await,
+        Payload::Template(payload) => labels::template(db, known, payload).await,
         Payload::Identity(payload) => {
-            labels::identity(db, known, &payload).await?;
-            memberships::apply(db, known, payload).await?;
+            labels::identity(db, known, payload).await?;
+            memberships::apply(db, known, payload).await
         }
-        _ => {}
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether events of this type begin, end or change anything of it.
+fn concerns(event_type: &str) -> bool {
+    let rest = event_type.split_once('.').map_or("", |(_, rest)| rest);
+    match event_type.split('.').next() {
+        Some("user" | "template" | "organization") => matches!(rest, "created" | "updated" | "deleted"),
+        Some("group") => true,
+        Some("role") => matches!(rest, "assigned" | "revoked"),
+        Some("workspace") => matches!(rest, "created" | "transferred"),
+        Some("session") => matches!(rest, "opened" | "closed"),
+        Some("quota") => matches!(rest, "allowance.set" | "denied"),
+        _ => false,
+    }
 }
 
 /// Whether another system speaks of what Chancery itself has made.
@@ -62,7 +75,7 @@ async fn is_beyond(db: &mut AnyConnection, event: &Event) -> Result<bool, sqlx::
     let statement = match event.event_type.split('.').next() {
         Some("template") => "SELECT 1 FROM templates WHERE id = $1 AND own = 1",
         Some("workspace") => "SELECT 1 FROM workspaces WHERE id = $1 AND own = 1",
-        Some("quota") if event.resource.kind == "quota" => "SELECT 1 FROM charge_spans WHERE quota = $1 AND own = 1",
+        Some("quota") if event.resource.kind == "quota" => "SELECT 1 FROM quota_usage WHERE quota_id = $1 AND own = 1",
         _ => return super::identity::is_beyond(db, event).await,
     };
     let row = sqlx::query(statement).bind(event.resource.id.clone()).fetch_optional(db).await?;
