@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::commands::policies::PoliciesCommand;
+use crate::commands::report::ReportCommand;
 use crate::terminal::Output;
 
 /// Audit and governance for remote-development platforms.
@@ -64,6 +65,9 @@ pub(crate) enum Command {
     /// Publish, withdraw and try out policies, and ask who may do what.
     #[command(subcommand)]
     Policies(PoliciesCommand),
+    /// Reports: quota usage, access review, what is left over, what went wrong.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

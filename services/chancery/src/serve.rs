@@ -74,6 +74,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
             serves_api: configuration.roles.contains(&Role::Gateway),
             max_scim_body_bytes: configuration.max_scim_body_bytes,
             public_url: configuration.public_url.clone(),
+            price: configuration.price.clone(),
         },
         metrics,
         system_clock(),

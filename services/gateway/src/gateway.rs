@@ -8,6 +8,7 @@ use chancery_domain::Timestamp;
 use chancery_domain::tokens::USE_RECORDED_EVERY;
 use chancery_lake::Lake;
 use chancery_log::{Clock, Log};
+use chancery_reports::Price;
 use chancery_scim::Registry;
 use chancery_state::{Decisions, State};
 use ipnet::IpNet;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub max_scim_body_bytes: usize,
     /// Address that others call the service by, such as `https://chancery.example.com`; that of the request without.
     pub public_url: Option<String>,
+    /// What a credit costs per day, for reports.
+    pub price: Option<Price>,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             serves_api: true,
             max_scim_body_bytes: 16 << 20,
             public_url: None,
+            price: None,
         }
     }
 }

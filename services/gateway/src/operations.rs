@@ -10,7 +10,9 @@ use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;
-use crate::{audit, connections, ingest, organizations, policies, resources, roles, sign_in, simulate, tokens, users};
+use crate::{
+    audit, connections, ingest, organizations, policies, reports, resources, roles, sign_in, simulate, tokens, users,
+};
 
 /// A projector this far behind is not ready.
 const READY_LAG: u64 = 200_000;
@@ -159,6 +161,13 @@ pub fn openapi() -> String {
         audit::tail::tail,
         audit::sql::sql,
         audit::export::export,
+        reports::list::list,
+        reports::usage::quota_usage,
+        reports::access::access_review,
+        reports::orphans::orphaned_workspaces,
+        reports::dormant::dormant_users,
+        reports::activity::privileged_actions,
+        reports::sign_ins::failed_sign_ins,
         resources::users,
         users::create,
         users::show,

@@ -17,6 +17,7 @@ use std::time::Duration;
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
+use chancery_reports::Price;
 use chancery_state::Database;
 use ipnet::IpNet;
 use settings::Value;
@@ -51,6 +52,7 @@ pub(crate) struct Configuration {
     pub(crate) query_timeout: Duration,
     pub(crate) query_memory: usize,
     pub(crate) max_rows: usize,
+    pub(crate) price: Option<Price>,
     pub(crate) level: String,
     pub(crate) format: String,
     pub(crate) public_url: Option<String>,
@@ -112,6 +114,7 @@ impl Loaded {
             query_timeout: Duration::from_secs(number("query.timeout_seconds") as u64),
             query_memory: number("query.memory_bytes"),
             max_rows: number("query.max_rows"),
+            price: optional("reports.price").and_then(|price| Price::new(&price, &text("reports.currency")).ok()),
             level: text("telemetry.level"),
             format: text("telemetry.format"),
             public_url: optional("server.public_url"),
