@@ -144,8 +144,8 @@ async fn known(gateway: &Gateway, position: Option<&str>) -> Result<Frontier, Ap
 async fn known_at(gateway: &Gateway, at: &str) -> Result<Frontier, ApiError> {
     let at = Period::moment(at).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let mut known = Frontier::start(gateway.log.partitions());
-    for number in 0..gateway.log.partitions() {
-        let (first, last) = (chancery_log::position(number, 1), chancery_log::position(number, u64::MAX));
+    for part in 0..gateway.log.partitions() {
+        let (first, last) = (chancery_log::position(part, 1), chancery_log::position(part, u64::MAX));
         let question = format!(
             "SELECT max(position) FROM events WHERE position BETWEEN {first} AND {last} AND recorded_at <= {}",
             moment(at)

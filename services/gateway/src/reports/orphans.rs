@@ -32,7 +32,7 @@ pub(crate) async fn orphaned_workspaces(
     let facts = gateway.state.usage(&now).await?;
     let people = people(&gateway, &asked).await?;
     let candidates = candidates(&facts, &people, &asked);
-    let deleted = deleted(&gateway, &asked, candidates.keys()).await?;
+    let deleted = deleted(&gateway, &asked, &candidates).await?;
     let rows = shown(&facts, &people, &candidates, &deleted);
     let document = Document {
         name: "orphaned-workspaces",
@@ -80,12 +80,12 @@ fn candidates<'a>(facts: &'a Facts, people: &BTreeMap<String, Someone>, asked: &
 }
 
 /// Which of them are deleted.
-async fn deleted<'a>(
+async fn deleted(
     gateway: &Gateway,
     asked: &Asked,
-    candidates: impl Iterator<Item = &&'a str>,
+    candidates: &BTreeMap<&str, &Label>,
 ) -> Result<BTreeSet<String>, ApiError> {
-    let ids: Vec<String> = candidates.map(|id| format!("'{}'", id.replace('\'', "''"))).collect();
+    let ids: Vec<String> = candidates.keys().map(|id| format!("'{}'", id.replace('\'', "''"))).collect();
     let mut deleted = BTreeSet::new();
     for ids in ids.chunks(5_000) {
         let question = format!(
