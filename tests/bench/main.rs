@@ -21,6 +21,7 @@ mod kafka;
 mod postgres;
 mod questions;
 mod report;
+mod reports;
 mod scim;
 
 use std::path::PathBuf;
@@ -35,8 +36,8 @@ fn main() {
     };
     let (events, cluster_events) = (number("--events", 5_000_000), number("--cluster-events", 200_000));
     let only = option("--only");
-    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster", "scim"].contains(&only));
-    assert!(known, "--only is followed by embedded, cluster or scim");
+    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster", "scim", "reports"].contains(&only));
+    assert!(known, "--only is followed by embedded, cluster, scim or reports");
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut report = Report::new();
@@ -53,6 +54,11 @@ fn main() {
             filled: number("--scim-filled", 1_000_000),
         };
         runtime.block_on(scim::measure(&mut report, sizes));
+    }
+    if wanted("reports") {
+        let days = u32::try_from(number("--report-days", 365)).unwrap_or(365);
+        let sizes = reports::Sizes { users: number("--report-users", 2_000), days };
+        runtime.block_on(reports::measure(&mut report, sizes));
     }
     report.finish();
 }

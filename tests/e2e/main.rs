@@ -18,6 +18,7 @@ mod kafka;
 mod open_table;
 mod operations;
 mod postgres;
+mod reports;
 mod scim;
 mod sign_in;
 

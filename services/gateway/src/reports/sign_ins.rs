@@ -17,6 +17,18 @@ use crate::middleware::Caller;
 /// The account that somebody tried.
 const ACCOUNT: &str = "coalesce(resource_name, actor_name, resource_id)";
 
+const COLUMNS: [Column; 9] = [
+    Column::text("account"),
+    Column::text("address"),
+    Column::flag("unknown_user"),
+    Column::integer("attempts"),
+    Column::integer("accounts"),
+    Column::integer("addresses"),
+    Column::time("first_at"),
+    Column::time("last_at"),
+    Column::time("succeeded_at"),
+];
+
 /// Attempts to sign in that failed in a period, by account, by address, or by both; the most first.
 #[utoipa::path(get, path = "/api/v1/reports/failed-sign-ins", tag = "reports", params(ReportQuery),
     responses((status = 200), (status = 400), (status = 401), (status = 403), (status = 404), (status = 422)))]
@@ -78,17 +90,7 @@ pub(crate) async fn failed_sign_ins(
              account or address in the period, where it came after the first failure."
                 .to_owned(),
         ],
-        columns: vec![
-            Column::text("account"),
-            Column::text("address"),
-            Column::flag("unknown_user"),
-            Column::integer("attempts"),
-            Column::integer("accounts"),
-            Column::integer("addresses"),
-            Column::time("first_at"),
-            Column::time("last_at"),
-            Column::time("succeeded_at"),
-        ],
+        columns: COLUMNS.to_vec(),
         rows: failed.iter().map(row).collect(),
         totals: None,
     };
