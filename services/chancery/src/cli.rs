@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::commands::groups::GroupsCommand;
+use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
+use crate::commands::quota::QuotaCommand;
 use crate::commands::report::ReportCommand;
+use crate::commands::users::UsersCommand;
+use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
 
 /// Audit and governance for remote-development platforms.
@@ -63,11 +68,26 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tokens(TokensCommand),
     /// Publish, withdraw and try out policies, and ask who may do what.
-    #[command(subcommand)]
+    #[command(subcommand, alias = "policy")]
     Policies(PoliciesCommand),
     /// Reports: quota usage, access review, what is left over, what went wrong.
     #[command(subcommand)]
     Report(ReportCommand),
+    /// List, make, change, suspend and remove users, and give them roles.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// List, make, change and remove groups, and choose their members.
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// List, make and rename organizations.
+    #[command(subcommand)]
+    Organizations(OrganizationsCommand),
+    /// Make, build, hand over and schedule workspaces.
+    #[command(subcommand)]
+    Workspaces(WorkspacesCommand),
+    /// See what may be used and is, ask what would be, and set bounds.
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

@@ -77,6 +77,31 @@ pub enum Refusal {
     /// Another connection, or none, provisions it.
     #[error("the {0} is not provisioned by this connection")]
     Foreign(&'static str),
+    /// It is doing something that does not allow this.
+    #[error("the {what} is {status}")]
+    InState {
+        /// What it is about.
+        what: &'static str,
+        /// What it is doing.
+        status: &'static str,
+    },
+    /// What is there does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is not in the version any more that the change was made for.
+    #[error("the {what} has changed: it is in version {version} now")]
+    Stale {
+        /// What was to be changed.
+        what: &'static str,
+        /// The version it is in.
+        version: u64,
+    },
+    /// Who asks may not, whatever their permissions.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What it is about is not of the kind, or in the condition, that allows it.
+    #[error("{0}")]
+    Contradicts(&'static str),
     /// About a token.
     #[error(transparent)]
     Token(#[from] TokenRefusal),
@@ -85,6 +110,10 @@ pub enum Refusal {
 impl Refusal {
     pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Invalid { field, reason: reason.into() }
+    }
+
+    pub(crate) fn conflict(reason: impl Into<String>) -> Self {
+        Self::Conflict(reason.into())
     }
 }
 
@@ -130,6 +159,17 @@ pub(crate) fn name(field: &'static str, text: &str, limit: usize) -> Result<(), 
         return Err(Refusal::invalid(field, format!("must have 1 to {limit} characters")));
     }
     if text.chars().any(char::is_control) {
+        return Err(Refusal::invalid(field, "must not contain control characters"));
+    }
+    Ok(())
+}
+
+/// Text for people, bounded, perhaps of several lines.
+pub(crate) fn prose(field: &'static str, text: &str, limit: usize) -> Result<(), Refusal> {
+    if text.chars().count() > limit {
+        return Err(Refusal::invalid(field, format!("must have at most {limit} characters")));
+    }
+    if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
         return Err(Refusal::invalid(field, "must not contain control characters"));
     }
     Ok(())

@@ -12,16 +12,23 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 
 use crate::StateError;
 
+/// Counts the ways in which events were ever folded into tables. It goes up with every version that folds what is in the
+/// log already into other rows: that version folds the log into tables of its own, beside those that nodes of the version
+/// before still use, and neither depends on what the other makes of an event.
+pub const GENERATION: u32 = 2;
+
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 26] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 28] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
+    ("user_emails", &["user_id", "email_key"]),
     ("user_roles", &["user_id", "role", "organization"]),
     ("groups", &["id"]),
     ("group_members", &["group_id", "user_id"]),
     ("templates", &["id"]),
     ("template_versions", &["template_id", "id"]),
     ("template_access", &["template_id", "subject_kind", "subject_id", "permission"]),
+    ("template_promotions", &["template_id"]),
     ("workspaces", &["id"]),
     ("sessions", &["id"]),
     ("tokens", &["id"]),
@@ -182,6 +189,13 @@ impl Database {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes the files of a state that the version before has left. Schemas stay: nodes of that version may use theirs.
+    pub fn remove_older(&self) -> std::io::Result<()> {
+        let Self::Sqlite(path) = self else { return Ok(()) };
+        let older = (2..GENERATION).map(|number| format!("state-{number}.db"));
+        older.chain(["state.db".to_owned()]).try_for_each(|name| remove_files(&path.with_file_name(name)))
     }
 
     async fn remove(&self) -> Result<(), StateError> {

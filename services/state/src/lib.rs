@@ -16,6 +16,7 @@
 //! * [`rebuild`] folds the whole log into fresh tables and reports every difference to the live ones.
 
 mod apply;
+mod builds;
 mod database;
 mod decisions;
 mod directory;
@@ -23,22 +24,27 @@ mod due;
 mod error;
 mod projector;
 mod queries;
+mod quotas;
 mod rebuild;
 mod state;
 mod templates;
 mod tokens;
 mod usage;
+mod work;
 mod workspaces;
 
-pub use database::Database;
+pub use builds::WorkspaceLife;
+pub use database::{Database, GENERATION};
 pub use decisions::{CommandError, DecisionError, Decisions};
 pub use directory::{Named, Person};
 pub use error::StateError;
 pub use projector::Projector;
-pub use queries::{ConsumerStatus, ResourceKind, Within};
+pub use queries::{ConsumerStatus, ResourceKind, Wanted, Within};
+pub use quotas::{LedgerRow, Subject, zone};
 pub use rebuild::{Difference, RebuildReport, rebuild};
 pub use state::State;
 pub use usage::UsagePeriod;
+pub use work::{Failure, Making, Permit, Rounds, Waiting};
 
 #[cfg(test)]
 mod tests;

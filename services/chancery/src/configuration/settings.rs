@@ -67,7 +67,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 48] = [
+pub(crate) const SETTINGS: [Setting; 51] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -206,6 +206,24 @@ pub(crate) const SETTINGS: [Setting; 48] = [
         "What a credit costs per day, such as 0.42; reports tell no cost without",
     ),
     setting("reports.currency", Kind::Currency, "EUR", "Currency of that price, ISO 4217"),
+    setting(
+        "clock.seconds",
+        Kind::Integer(1, 3600),
+        "10",
+        "How often it is looked whether workspaces are to start, stop, rest or go by themselves",
+    ),
+    setting(
+        "builds.queue_seconds",
+        Kind::Integer(1, 2_592_000),
+        "86400",
+        "How long a build may wait for a runner before it is given up",
+    ),
+    setting(
+        "builds.run_seconds",
+        Kind::Integer(1, 2_592_000),
+        "7200",
+        "How long a runner may have a build before it is given up",
+    ),
     setting("telemetry.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), "info", "How much is logged"),
     setting(
         "telemetry.format",

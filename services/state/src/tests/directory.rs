@@ -15,16 +15,16 @@ use chancery_domain::users::{CreateUser, DeleteUser, UpdateUser};
 use super::*;
 
 /// A log, and its state on both engines.
-struct World {
-    log: Log,
-    states: Vec<State>,
+pub(super) struct World {
+    pub(super) log: Log,
+    pub(super) states: Vec<State>,
     ids: u128,
     _engines: Engines,
     _directory: TempDir,
 }
 
 impl World {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let (directory, engines) = (TempDir::new().unwrap(), Engines::start());
         let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
         let mut states = Vec::new();
@@ -35,19 +35,19 @@ impl World {
     }
 
     /// A context whose event ids nobody else draws.
-    fn context(&mut self) -> Context {
+    pub(super) fn context(&mut self) -> Context {
         self.ids += 1000;
         context(self.ids)
     }
 
-    async fn take(&self, events: Result<Vec<Event>, Refusal>) {
+    pub(super) async fn take(&self, events: Result<Vec<Event>, Refusal>) {
         append(&self.log, events.unwrap().into_iter()).await;
         for state in &self.states {
             fold(&self.log, state, &self.log.heads()).await.unwrap();
         }
     }
 
-    async fn create_user(&mut self, id: &str, attributes: Value) {
+    pub(super) async fn create_user(&mut self, id: &str, attributes: Value) {
         let command = CreateUser {
             id: id.into(),
             attributes: serde_json::from_value(attributes).unwrap(),
@@ -60,8 +60,25 @@ impl World {
         self.take(command.decide(&[], context)).await;
     }
 
+    /// Takes a decision of this one event.
+    pub(super) async fn decide(
+        &mut self,
+        event_type: &str,
+        kind: &str,
+        id: &str,
+        organization: Option<&str>,
+        data: Value,
+    ) {
+        let mut context = self.context();
+        let (id, resource) = (context.ids.draw(), Resource::new(kind, id));
+        let mut event = Event::new(event_type, id, OWN_SOURCE, context.now, context.actor, resource);
+        event.organization = organization.map(str::to_owned);
+        event.data = data;
+        self.take(Ok(vec![event])).await;
+    }
+
     /// Other systems tell of these.
-    async fn hear(&mut self, told: &[(&str, &str, &str, Value)]) {
+    pub(super) async fn hear(&mut self, told: &[(&str, &str, &str, Value)]) {
         let events = told.iter().map(|(event_type, kind, id, data)| {
             self.ids += 1;
             let at = Timestamp::from_micros(1_800_000_000_000_000).unwrap();
@@ -76,12 +93,12 @@ impl World {
     }
 }
 
-fn role(name: &str, organization: Option<&str>) -> MappedRole {
+pub(super) fn role(name: &str, organization: Option<&str>) -> MappedRole {
     MappedRole { organization: organization.map(Into::into), role: name.into() }
 }
 
 fn member(id: &str) -> Member {
-    Member { id: id.into(), kind: MemberKind::User, name: Some(id.to_uppercase()) }
+    Member { id: id.into(), kind: MemberKind::User, name: Some(id.to_uppercase()), expires_at: None }
 }
 
 fn ids(users: &[chancery_domain::directory::DirectoryUser]) -> Vec<&str> {

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 pub(super) fn step(kind: usize, other: u8, number: u32) -> (&'static str, &'static str, Value) {
     let transition = ["start", "stop", "delete"][usize::from(other) % 3];
     let build = json!({"build_number": number % 5 + 1, "transition": transition, "job_id": format!("job{number}"),
-                       "parameters": {"cpu": format!("{number}")}, "tags": {"zone": "a"}, "applied": number % 3 == 0});
+                       "parameters": {"cpu": format!("{number}")}, "tags": {"zone": "a"}, "applied": number.is_multiple_of(3)});
     let entry = json!({"workspace_id": format!("w{other}"), "build_number": number, "cost": number % 7,
-                       "committed": number % 4, "reserved": number % 5, "running": number % 3 == 0});
+                       "committed": number % 4, "reserved": number % 5, "running": number.is_multiple_of(3)});
     let plain = json!({"workspace_id": format!("w{other}"), "cost": number % 7});
     let entry = if number % 8 < 4 { entry } else { plain };
     match kind {
@@ -28,7 +28,7 @@ pub(super) fn step(kind: usize, other: u8, number: u32) -> (&'static str, &'stat
         13 => ("quota.released", "quota", entry),
         14 => ("quota.cap.set", "quota-cap", json!({"bounds": "group_credits", "subject_id": "g", "limit": number})),
         15 => {
-            let period = if number % 2 == 0 { "day" } else { "month" };
+            let period = if number.is_multiple_of(2) { "day" } else { "month" };
             ("quota.budget.set", "quota-budget", json!({"credit_hours": number, "period": period, "hard": true}))
         }
         _ => ("quota.settings.changed", "quota-settings", json!({"unknown_costs": "refuse", "time_zone": "UTC"})),

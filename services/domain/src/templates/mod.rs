@@ -1,10 +1,19 @@
-//! Templates: what workspaces are made from, as decisions know them.
+//! Templates: what workspaces are made from. Here is what decisions know of them; the decisions are about the
+//! template itself ([`lifecycle`]), its versions ([`versions`]) and who may use it ([`access`]).
+//!
+//! INVARIANT: where a promotion takes two people, nobody brings a version into use alone.
+
+pub mod access;
+pub mod lifecycle;
+pub mod settings;
+pub mod versions;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::decision::Refusal;
 use crate::event::Resource;
 use crate::time::Timestamp;
 
@@ -107,6 +116,17 @@ impl TemplateRecord {
     pub fn resource(&self) -> Resource {
         Resource::new("template", &self.id).named(&self.name)
     }
+
+    /// Whether it may be changed: it is there, and Chancery's own.
+    pub(crate) fn is_there(&self) -> Result<(), Refusal> {
+        if self.status == TemplateStatus::Deleted {
+            return Err(Refusal::Unknown("template"));
+        }
+        if !self.own {
+            return Err(Refusal::conflict("the template is another system's: it is changed there"));
+        }
+        Ok(())
+    }
 }
 
 /// A version of a template. It never changes, except that it is put away.
@@ -131,3 +151,89 @@ pub struct TemplateVersionRecord {
     /// When it was pushed.
     pub pushed_at: Timestamp,
 }
+
+/// What someone may do with a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TemplateRight {
+    /// See it and make workspaces from it.
+    Use,
+    /// Change it, too.
+    Admin,
+}
+
+impl TemplateRight {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Use => "use",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Looks a right up by name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Use, Self::Admin].into_iter().find(|right| right.as_str() == name)
+    }
+}
+
+/// To whom a template is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SubjectKind {
+    /// A user.
+    User,
+    /// The members of a group.
+    Group,
+    /// Every member of the template's organization.
+    Everyone,
+}
+
+impl SubjectKind {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Everyone => "everyone",
+        }
+    }
+
+    /// Looks a kind up by name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::User, Self::Group, Self::Everyone].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Who may do what with a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateGrant {
+    /// To whom it is given.
+    pub subject: SubjectKind,
+    /// Id of the user or group; the name of the organization for everyone.
+    pub subject_id: String,
+    /// Name of the user or group when it was given.
+    pub subject_name: Option<String>,
+    /// What they may do.
+    pub right: TemplateRight,
+    /// When it was given.
+    pub granted_at: Timestamp,
+}
+
+/// A promotion that waits for a second person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromotionRequest {
+    /// Id of the version.
+    pub version_id: String,
+    /// Its name.
+    pub version_name: Option<String>,
+    /// User id of whoever asked.
+    pub requested_by: String,
+    /// Their login name.
+    pub requested_by_name: Option<String>,
+    /// When they asked.
+    pub requested_at: Timestamp,
+    /// Id of the event that says so.
+    pub event: String,
+}
+
+#[cfg(test)]
+mod tests;
