@@ -93,11 +93,7 @@ impl UpdateUser {
         context: Context,
     ) -> Result<Vec<Event>, Refusal> {
         exists(user)?;
-        let mut attributes = self.attributes;
-        if user.status == UserStatus::Suspended {
-            // Not to speak of access does not give it back: it stays said that there is none.
-            attributes.entry("active").or_insert(false.into());
-        }
+        let attributes = self.attributes;
         let summary = Summary::of(&attributes);
         let username = username(&summary)?;
         unique(&username, &user.id, namesakes)?;

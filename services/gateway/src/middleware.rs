@@ -187,7 +187,7 @@ async fn authorize(
     let circumstances = authorization::circumstances(&token, &actor, gateway.now().as_micros());
     let permission = match (&principal, permission) {
         // A connection is told that it is nobody.
-        (Principal::Connection(_), Permission::TokensRead) => Permission::ScimPush,
+        (Principal::Connection(_), Permission::TokensRead) if scim::is_me(request.path()) => Permission::ScimPush,
         _ => permission,
     };
     let (decision, visible) = rules.judge(&principal, permission, &circumstances);

@@ -119,7 +119,7 @@ pub(crate) async fn workspaces(
     limit: usize,
 ) -> Result<HttpResponse, ApiError> {
     let rows = gateway.state.list(ResourceKind::Workspaces, within(caller), after, limit).await?;
-    Ok(shown(gateway, rows, limit))
+    Ok(shown(gateway, &rows, limit))
 }
 
 /// Sessions.

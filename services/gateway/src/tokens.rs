@@ -137,7 +137,8 @@ pub(crate) struct SetupRequest {
 pub(crate) async fn list(gateway: web::Data<Gateway>, caller: web::ReqData<Caller>) -> Result<HttpResponse, ApiError> {
     let tokens = match caller.user_id() {
         Some(user) if !caller.may(Permission::TokensRead) => gateway.state.tokens_of(OwnerKind::User, user).await?,
-        _ => gateway.state.tokens().await?,
+        _ if caller.may(Permission::TokensRead) => gateway.state.tokens().await?,
+        _ => return Err(ApiError::Forbidden(format!("nothing permits you `{}`", Permission::TokensRead))),
     };
     Ok(HttpResponse::Ok().json(tokens.into_iter().map(TokenView::of).collect::<Vec<_>>()))
 }

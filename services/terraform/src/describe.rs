@@ -41,9 +41,9 @@ pub fn describe(files: &Files) -> Result<TemplateContents, Vec<Mistake>> {
 }
 
 fn is_native(path: &str) -> bool {
-    path.ends_with(".tf")
+    path.strip_suffix(".tf").is_some()
 }
 
 fn is_json(path: &str) -> bool {
-    path.ends_with(".tf.json")
+    path.strip_suffix(".tf.json").is_some()
 }

@@ -1,8 +1,11 @@
 //! The files of a template, and their one archive.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
@@ -70,6 +73,13 @@ impl Files {
         }
         archive.into_inner().map_err(unpackable)
     }
+}
+
+/// An archive as it is sent: compressed with gzip.
+pub fn compress(archive: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(archive)?;
+    encoder.finish()
 }
 
 /// The digest that an archive is known by: lower-case hex SHA-256.

@@ -9,6 +9,8 @@
 //! * [`describe`] parses every file and tells the variables, providers, versions and costs, or every mistake with file
 //!   and line.
 //!
+//! * [`Ignore`] says which files of a directory do not belong into it.
+//!
 //! Pure: no files are touched, nothing is run.
 //!
 //! INVARIANT: no input makes it use more memory than a small multiple of the limits.
@@ -17,6 +19,7 @@ mod contents;
 mod describe;
 mod error;
 mod files;
+mod ignore;
 mod json;
 mod native;
 mod paths;
@@ -24,7 +27,8 @@ mod unpack;
 
 pub use describe::describe;
 pub use error::{ArchiveError, Mistake};
-pub use files::{File, Files, digest};
+pub use files::{File, Files, compress, digest};
+pub use ignore::Ignore;
 pub use unpack::{Limits, Packing, read};
 
 #[cfg(test)]

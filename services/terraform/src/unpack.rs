@@ -177,15 +177,11 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.stream.read(buffer)?;
-        match self.left.checked_sub(length as u64) {
-            Some(left) => {
-                self.left = left;
-                Ok(length)
-            }
-            None => {
-                self.exceeded.set(true);
-                Err(io::Error::other("it is too large"))
-            }
-        }
+        let Some(left) = self.left.checked_sub(length as u64) else {
+            self.exceeded.set(true);
+            return Err(io::Error::other("it is too large"));
+        };
+        self.left = left;
+        Ok(length)
     }
 }

@@ -13,14 +13,14 @@ async fn a_group_is_made_renamed_given_an_allowance_and_removed() {
     assert_eq!((&made["name"], &made["quota_allowance"], &made["everyone"]), (&json!("ops"), &json!(5), &json!(false)));
 
     let taken = json!({"name": "OPS", "organization": "eng"});
-    refused(server.post("/api/v1/groups", &taken).await, StatusCode::CONFLICT, "taken");
+    refused(&server.post("/api/v1/groups", &taken).await, StatusCode::CONFLICT, "taken");
     for (order, says) in [
         (json!({"name": "everyone", "organization": "eng"}), "everyone"),
         (json!({"name": "", "organization": "eng"}), "1 to 256"),
         (json!({"name": "x", "organization": "nowhere"}), "nowhere"),
         (json!({"name": "x"}), "organization"),
     ] {
-        refused(server.post("/api/v1/groups", &order).await, StatusCode::BAD_REQUEST, says);
+        refused(&server.post("/api/v1/groups", &order).await, StatusCode::BAD_REQUEST, says);
     }
 
     let changed = patch(&server, &path, json!({"name": "sre", "quota_allowance": 7})).await.expect(StatusCode::OK);
@@ -36,7 +36,7 @@ async fn a_group_is_made_renamed_given_an_allowance_and_removed() {
     assert_eq!((&set[0]["data"]["allowance"], &set[0]["organization"]), (&json!(7), &json!("eng")));
 
     delete(&server, &path).await.expect(StatusCode::NO_CONTENT);
-    refused(delete(&server, &path).await, StatusCode::NOT_FOUND, "group");
+    refused(&delete(&server, &path).await, StatusCode::NOT_FOUND, "group");
     assert_eq!(server.events("type:group.deleted").await.len(), 1);
 }
 
@@ -67,11 +67,11 @@ async fn everyone_is_a_group_from_the_first_moment_that_nobody_joins_renames_or_
     let path = format!("/api/v1/groups/{organization}");
     let set = patch(&server, &path, json!({"quota_allowance": 9})).await.expect(StatusCode::OK);
     assert_eq!(set["quota_allowance"], 9);
-    refused(patch(&server, &path, json!({"name": "All"})).await, StatusCode::CONFLICT, "everyone");
-    refused(delete(&server, &path).await, StatusCode::CONFLICT, "everyone");
+    refused(&patch(&server, &path, json!({"name": "All"})).await, StatusCode::CONFLICT, "everyone");
+    refused(&delete(&server, &path).await, StatusCode::CONFLICT, "everyone");
     let member = format!("{path}/members/{guest}");
-    refused(server.send(Method::PUT, &member, &json!({})).await, StatusCode::CONFLICT, "everyone");
-    refused(delete(&server, &member).await, StatusCode::CONFLICT, "everyone");
+    refused(&server.send(Method::PUT, &member, &json!({})).await, StatusCode::CONFLICT, "everyone");
+    refused(&delete(&server, &member).await, StatusCode::CONFLICT, "everyone");
 
     // A provider neither sees it nor takes it over, and may have a group of that name.
     let idp = Provider::connect(&server, json!({"organizations": ["eng"], "adopt_unmanaged": true})).await;
@@ -88,10 +88,10 @@ async fn of_a_providers_group_only_the_allowance_is_set_by_hand_unless_its_conne
     let ada = idp.user("ada", json!({})).await;
     let id = idp.group("ops", &[]).await;
     let path = format!("/api/v1/groups/{id}");
-    refused(patch(&server, &path, json!({"name": "sre"})).await, StatusCode::CONFLICT, "provider");
-    refused(delete(&server, &path).await, StatusCode::CONFLICT, "provider");
+    refused(&patch(&server, &path, json!({"name": "sre"})).await, StatusCode::CONFLICT, "provider");
+    refused(&delete(&server, &path).await, StatusCode::CONFLICT, "provider");
     let member = format!("{path}/members/{ada}");
-    refused(server.send(Method::PUT, &member, &json!({})).await, StatusCode::CONFLICT, "provider");
+    refused(&server.send(Method::PUT, &member, &json!({})).await, StatusCode::CONFLICT, "provider");
     let set = patch(&server, &path, json!({"quota_allowance": 3})).await.expect(StatusCode::OK);
     assert_eq!((&set["quota_allowance"], &set["connection"]), (&json!(3), &json!(idp.connection)));
 
@@ -102,7 +102,7 @@ async fn of_a_providers_group_only_the_allowance_is_set_by_hand_unless_its_conne
     let id = idp.group("ops", &[]).await;
     let member = format!("/api/v1/groups/{id}/members/{bob}");
     server.send(Method::PUT, &member, &json!({"reason": "on call"})).await.expect(StatusCode::OK);
-    assert_eq!(idp.members(&id).await, [bob.clone()]);
+    assert_eq!(idp.members(&id).await, std::slice::from_ref(&bob));
     let roles = server.get(&format!("/api/v1/users/{bob}/roles"), &[]).await;
     assert_eq!(roles["items"], json!([{"role": "auditor", "organization": "eng", "by_group": true}]));
     delete(&server, &member).await.expect(StatusCode::NO_CONTENT);
@@ -116,8 +116,8 @@ async fn an_organization_is_shown_and_renamed_for_people() {
     let changed = patch(&server, path, json!({"display_name": "Engineering"})).await.expect(StatusCode::OK);
     assert_eq!((&changed["id"], &changed["display_name"]), (&json!(id), &json!("Engineering")));
     assert_eq!(server.get(path, &[]).await, changed);
-    refused(patch(&server, path, json!({"display_name": ""})).await, StatusCode::BAD_REQUEST, "display_name");
+    refused(&patch(&server, path, json!({"display_name": ""})).await, StatusCode::BAD_REQUEST, "display_name");
     let nowhere = patch(&server, "/api/v1/organizations/nowhere", json!({"display_name": "x"})).await;
-    refused(nowhere, StatusCode::NOT_FOUND, "organization");
+    refused(&nowhere, StatusCode::NOT_FOUND, "organization");
     assert_eq!(server.events("type:organization.updated").await.len(), 1);
 }

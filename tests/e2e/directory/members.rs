@@ -21,15 +21,15 @@ async fn a_member_joins_with_a_reason_until_a_moment_and_leaves() {
 
     // For good now.
     assert_eq!(put(json!({})).await.expect(StatusCode::OK)["expires_at"], Value::Null);
-    refused(put(json!({"expires_at": "2001-01-01T00:00:00Z"})).await, StatusCode::BAD_REQUEST, "future");
-    refused(put(json!({"until": "tomorrow"})).await, StatusCode::BAD_REQUEST, "until");
+    refused(&put(json!({"expires_at": "2001-01-01T00:00:00Z"})).await, StatusCode::BAD_REQUEST, "future");
+    refused(&put(json!({"until": "tomorrow"})).await, StatusCode::BAD_REQUEST, "until");
     let left = server.send(Method::DELETE, &path, &json!({"reason": "done"})).await;
     left.expect(StatusCode::NO_CONTENT);
-    refused(delete(&server, &path).await, StatusCode::NOT_FOUND, "member");
+    refused(&delete(&server, &path).await, StatusCode::NOT_FOUND, "member");
     let removed = server.events("type:group.member.removed").await;
     assert_eq!((removed.len(), &removed[0]["reason"]), (1, &json!("done")));
     let nobody = format!("/api/v1/groups/{ops}/members/nobody");
-    refused(server.send(Method::PUT, &nobody, &json!({})).await, StatusCode::NOT_FOUND, "user");
+    refused(&server.send(Method::PUT, &nobody, &json!({})).await, StatusCode::NOT_FOUND, "user");
 }
 
 /// An administrator of one organization takes nobody of another in, and touches no group of another.
@@ -51,14 +51,14 @@ async fn an_administrator_of_an_organization_stays_in_it() {
     let order = json!({"name": "ours", "organization": "ops", "quota_allowance": 4});
     let own = ask(Method::POST, "/api/v1/groups", order).await.made();
     let order = json!({"name": "ours", "organization": "eng"});
-    refused(ask(Method::POST, "/api/v1/groups", order).await, StatusCode::FORBIDDEN, "groups:write");
+    refused(&ask(Method::POST, "/api/v1/groups", order).await, StatusCode::FORBIDDEN, "groups:write");
     let stranger = format!("/api/v1/groups/{own}/members/{ada}");
-    refused(ask(Method::PUT, &stranger, json!({})).await, StatusCode::NOT_FOUND, "user");
+    refused(&ask(Method::PUT, &stranger, json!({})).await, StatusCode::NOT_FOUND, "user");
     let path = format!("/api/v1/groups/{foreign}");
-    refused(ask(Method::PATCH, &path, json!({"quota_allowance": 1000})).await, StatusCode::NOT_FOUND, "group");
-    refused(ask(Method::DELETE, &path, json!({})).await, StatusCode::NOT_FOUND, "group");
+    refused(&ask(Method::PATCH, &path, json!({"quota_allowance": 1000})).await, StatusCode::NOT_FOUND, "group");
+    refused(&ask(Method::DELETE, &path, json!({})).await, StatusCode::NOT_FOUND, "group");
     let moved = ask(Method::PATCH, &format!("/api/v1/users/{admin}"), json!({"organization": "eng"})).await;
-    refused(moved, StatusCode::FORBIDDEN, "users:write");
+    refused(&moved, StatusCode::FORBIDDEN, "users:write");
     // A guest with a role there may be taken in.
     let role = json!({"role": "member", "organization": "ops"});
     server.post(&format!("/api/v1/users/{ada}/roles"), &role).await.expect(StatusCode::OK);

@@ -40,7 +40,7 @@ async fn delete(server: &Server, path: &str) -> Answer {
 }
 
 /// Expects a problem that says this.
-fn refused(answer: Answer, status: StatusCode, says: &str) {
+fn refused(answer: &Answer, status: StatusCode, says: &str) {
     assert_eq!(answer.status, status, "{} {}", answer.request, answer.text);
     assert!(answer.text.contains(says), "{} {}", answer.request, answer.text);
 }

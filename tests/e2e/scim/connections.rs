@@ -114,6 +114,16 @@ async fn people_of_no_connection_are_adopted_only_where_that_is_allowed() {
     assert_eq!(adopted.body["id"], local, "the same person");
     assert_eq!(adopting.find("/Users", "userName eq \"local\"").await.len(), 1);
     cautious.get(&format!("/Users/{local}")).await.refused(StatusCode::NOT_FOUND, None);
+    // Nor are those of an organization that is not the connection's, and nor are its groups.
+    server.post("/api/v1/organizations", &json!({"name": "beta"})).await.made();
+    let other = server.post("/api/v1/users", &json!({"username": "foreign", "organization": "beta"})).await.made();
+    let claim = json!({"schemas": [USER], "userName": "foreign"});
+    adopting.post("/Users", &claim).await.refused(StatusCode::CONFLICT, Some("uniqueness"));
+    assert_eq!(server.get(&format!("/api/v1/users/{other}"), &[]).await["connection"], Value::Null);
+    let group = server.post("/api/v1/groups", &json!({"name": "team", "organization": "beta"})).await.made();
+    assert_ne!(adopting.group("team", &[]).await, group);
+    let group = server.post("/api/v1/groups", &json!({"name": "squad", "organization": "acme"})).await.made();
+    assert_eq!(adopting.group("squad", &[]).await, group);
 }
 
 #[tokio::test]

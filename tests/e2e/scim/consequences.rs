@@ -43,6 +43,13 @@ async fn at_work(server: &Server, user: &str, name: &str) {
         ]))
         .await;
     assert_eq!(report["created"], 4, "{report}");
+    // What was sent is folded a moment later.
+    eventually("it is at work", async || {
+        let (workspaces, sessions) =
+            (server.get("/api/v1/workspaces", &[]).await, server.get("/api/v1/sessions", &[]).await);
+        workspaces["items"][0]["status"] == "running" && sessions["items"][0]["status"] == "open"
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -86,16 +86,3 @@ async fn a_user_is_found_by_any_of_its_addresses() {
     assert!(idp.find("/Users", "emails.value eq \"second@example.com\"").await.is_empty());
     assert_eq!(idp.find("/Users", "emails.value eq \"new@example.com\"").await.len(), 1);
 }
-
-/// A provider that stops to speak of access does not make a suspension invisible.
-#[tokio::test]
-async fn a_suspended_user_is_shown_as_inactive_whatever_the_provider_removes() {
-    let (_server, idp) = started().await;
-    let ada = idp.user("ada", json!({"active": false})).await;
-    let path = format!("/Users/{ada}");
-    idp.patch(&path, json!([{"op": "remove", "path": "active"}])).await;
-    assert_eq!(idp.get(&path).await.body["active"], false);
-    idp.patch(&path, json!([{"op": "replace", "path": "title", "value": "Dr."}])).await.expect(StatusCode::OK);
-    let shown = idp.get(&path).await.body;
-    assert_eq!((&shown["active"], &shown["title"]), (&json!(false), &json!("Dr.")));
-}

@@ -202,13 +202,12 @@ async fn order(client: &Client, transition: &str, build: &BuildArguments) -> Res
 }
 
 async fn cancel(client: &Client, id: &str, number: Option<u32>) -> Result<(), Failure> {
-    let number = match number {
-        Some(number) => u64::from(number),
-        None => {
-            let workspace = client.get(&path(id), &[]).await?;
-            let number = workspace.pointer("/last_build/number").and_then(Value::as_u64);
-            number.ok_or_else(|| Failure::not_found("the workspace has no build".to_owned()))?
-        }
+    let number = if let Some(number) = number {
+        u64::from(number)
+    } else {
+        let workspace = client.get(&path(id), &[]).await?;
+        let number = workspace.pointer("/last_build/number").and_then(Value::as_u64);
+        number.ok_or_else(|| Failure::not_found("the workspace has no build".to_owned()))?
     };
     let build = client.post(&format!("{}/builds/{number}/cancel", path(id)), &json!({})).await?;
     let ended = build.get("status").and_then(Value::as_str) == Some("canceled");

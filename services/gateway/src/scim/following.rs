@@ -24,7 +24,7 @@ const PAGE: usize = 500;
 pub(super) async fn follow(
     push: &Push,
     (id, username): (&str, &str),
-    names: &[String],
+    wanted: &[String],
     keys: &mut Vec<String>,
     events: &mut Vec<Event>,
 ) -> Result<(), Failure> {
@@ -33,7 +33,7 @@ pub(super) async fn follow(
     }
     let state = &push.gateway.state;
     let mut named: Vec<DirectoryGroup> = Vec::new();
-    for name in names {
+    for name in wanted {
         named.extend(state.groups_by_name(name).await?.into_iter().filter(|group| is_in_reach(push, group)));
     }
     let mut leave = state.groups_by_attribute(id).await?;

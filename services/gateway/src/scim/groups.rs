@@ -125,7 +125,8 @@ async fn namesakes(push: &Push, name: &str, keys: &mut Vec<String>) -> Result<Ve
     keys.push(name_key(name));
     let found = push.gateway.state.groups_by_name(name).await?;
     let reachable = |group: &DirectoryGroup| {
-        !group.deleted && (group.connection.as_deref() == Some(push.id()) || (adopts && group.connection.is_none()))
+        let adoptable = adopts && group.connection.is_none() && push.reaches(group.organization.as_deref());
+        !group.deleted && (group.connection.as_deref() == Some(push.id()) || adoptable)
     };
     Ok(found.into_iter().filter(reachable).collect())
 }

@@ -67,6 +67,12 @@ impl Push {
         self.connection.settings.organizations.first().cloned()
     }
 
+    /// Whether what is in an organization, or in none, may be taken over: what is another one's may not.
+    pub(super) fn reaches(&self, organization: Option<&str>) -> bool {
+        let own = &self.connection.settings.organizations;
+        own.is_empty() || organization.is_none_or(|name| own.iter().any(|own| own == name))
+    }
+
     pub(super) fn resource_type(&self, endpoint: &str) -> Result<&ResourceType, Failure> {
         let unknown = || ScimError::not_found(format!("there are no resources at {endpoint}"));
         Ok(self.gateway.scim.by_endpoint(endpoint).ok_or_else(unknown)?)

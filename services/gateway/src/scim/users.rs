@@ -125,7 +125,7 @@ fn can_be_taken_over(push: &Push, user: &DirectoryUser) -> bool {
             user.removed || (push.profile.reactivate_inactive_match && user.status == UserStatus::Suspended)
         }
         Some(_) => false,
-        None => push.connection.settings.adopt_unmanaged,
+        None => push.connection.settings.adopt_unmanaged && push.reaches(user.organization.as_deref()),
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) fn user(row: &AnyRow) -> Result<DirectoryUser, StateError> {
         None => plain(&username, display_name.as_deref(), email.as_deref()),
     };
     // What it says is the status. A provider may have it removed; the status stays.
-    if attributes.contains_key("active") || status == UserStatus::Suspended {
-        attributes.insert("active".to_owned(), (status == UserStatus::Active).into());
+    if let Some(active) = attributes.get_mut("active") {
+        *active = (status == UserStatus::Active).into();
     }
     Ok(DirectoryUser {
         id: row.try_get(0)?,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicI64;
 
-use chancery_domain::directory::{DirectoryUser, Member, UserStatus};
+use chancery_domain::directory::{DirectoryUser, Member, Possessions, UserStatus};
 use chancery_domain::events::directory::{Connection, Deletion, GroupMapping, MappedRole};
 use chancery_domain::events::groups::MemberKind;
 use chancery_domain::groups::{CreateGroup, JoinGroup, Mapped};
@@ -81,7 +81,7 @@ async fn a_user_is_deleted_on_its_day_and_not_before() {
         world.create(id).await;
         let user = world.user(id).await;
         let remove = DeleteUser { deletion: Deletion::AfterDays(days), ..DeleteUser::default() };
-        world.take(|context| remove.clone().decide(&user, &[], &Default::default(), context)).await;
+        world.take(|context| remove.clone().decide(&user, &[], &Possessions::default(), context)).await;
     }
     world.pass(2 * DAY - 1);
     assert_eq!(world.decisions.delete_due_users(|| world.context()).await.unwrap(), 0);

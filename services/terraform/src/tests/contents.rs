@@ -183,9 +183,18 @@ fn every_mistake_is_told_with_file_and_line() {
 
 #[test]
 fn what_is_too_much_to_record_is_refused() {
-    let many: String =
-        (0..1000).map(|n| format!("variable \"v{n}\" {{\n  description = \"{}\"\n}}\n", "x".repeat(90))).collect();
-    let found = mistakes(&[("main.tf", &many)]);
+    let many: Vec<String> = (0..1000)
+        .map(|n| {
+            format!(
+                "variable \"v{n}\" {{
+  description = \"{}\"
+}}
+",
+                "x".repeat(90)
+            )
+        })
+        .collect();
+    let found = mistakes(&[("main.tf", &many.concat())]);
     assert!(found[0].contains("40000 at most"), "{found:?}");
     let long = format!("variable \"x\" {{\n  description = \"{}\"\n}}\n", "é".repeat(700));
     let contents = described(&[("main.tf", &long)]).unwrap();

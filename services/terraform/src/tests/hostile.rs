@@ -46,7 +46,8 @@ fn long_names_count_as_well_however_they_are_written() {
         .unwrap();
         gnu.append(&plain, &b""[..]).unwrap();
         let record = format!(" path={path}\n");
-        let length = (record.len() + 2..).find(|length| format!("{length}{record}").len() == *length).unwrap();
+        let length =
+            (record.len() + 2..record.len() + 9).find(|length| format!("{length}{record}").len() == *length).unwrap();
         let record = format!("{length}{record}");
         let mut pax = Builder::new(Vec::new());
         pax.append(&header(b"pax", EntryType::XHeader, record.len() as u64), record.as_bytes()).unwrap();

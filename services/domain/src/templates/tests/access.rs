@@ -38,6 +38,8 @@ fn a_template_is_given_to_those_of_its_organization() {
 
 #[test]
 fn everyone_has_one_right_at_a_time() {
+    use TemplateRight::{Admin, Use};
+
     let user = subject(SubjectKind::User, "u", &["acme"]);
     let others =
         [grant(SubjectKind::Group, "u", TemplateRight::Admin), grant(SubjectKind::User, "v", TemplateRight::Admin)];
@@ -46,7 +48,6 @@ fn everyone_has_one_right_at_a_time() {
         grants.extend(held.iter().map(|right| grant(SubjectKind::User, "u", *right)));
         give(right).decide(&template(), &user, &grants, by("a")).unwrap()
     };
-    use TemplateRight::{Admin, Use};
     assert_eq!(told(&decide(Use, &[])), ["template.access.granted t"]);
     assert_eq!(decide(Use, &[Use]), []);
     let more = decide(Admin, &[Use]);
