@@ -3,7 +3,7 @@
 use chancery_tests::{Provider, Server};
 use serde_json::{Value, json};
 
-use super::{bytes, report};
+use super::{bytes, organization, report};
 
 /// Rows about a user, as `kind access organization via`.
 fn ways(report: &Value, user: &str) -> Vec<String> {
@@ -16,8 +16,9 @@ fn ways(report: &Value, user: &str) -> Vec<String> {
 #[tokio::test]
 async fn an_access_review_tells_each_way_also_as_it_was() {
     let server = Server::start().await;
+    organization(&server, "acme").await;
     let mapped = json!([{"group": "auditors", "roles": [{"role": "auditor", "organization": "acme"}]}]);
-    let idp = Provider::connect(&server, json!({"organizations": ["acme"], "role_mappings": mapped})).await;
+    let idp = Provider::connect(&server, json!({"organizations": ["acme"], "group_mappings": mapped})).await;
     let ada = idp.user("ada", json!({})).await;
     let bob = idp.user("bob", json!({})).await;
     idp.group("auditors", std::slice::from_ref(&ada)).await;
@@ -61,6 +62,7 @@ async fn an_access_review_tells_each_way_also_as_it_was() {
 #[tokio::test]
 async fn a_review_is_as_of_a_time() {
     let server = Server::start().await;
+    organization(&server, "acme").await;
     let idp = Provider::connect(&server, json!({"organizations": ["acme"]})).await;
     let ada = idp.user("ada", json!({})).await;
     let grant = json!({"role": "auditor", "organization": "acme"});

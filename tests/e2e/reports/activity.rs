@@ -3,7 +3,7 @@
 use chancery_tests::Server;
 use serde_json::{Value, json};
 
-use super::{bytes, event, ingest, report, row};
+use super::{bytes, event, ingest, organization, report, row};
 
 fn attempt(time: &str, event_type: &str, account: &str, address: &str, unknown: bool) -> Value {
     let mut attempt =
@@ -49,8 +49,7 @@ async fn failed_sign_ins_are_grouped_by_account_and_address() {
 #[tokio::test]
 async fn privileged_actions_are_listed_with_roles_and_outcomes() {
     let server = Server::start().await;
-    let made = server.post("/api/v1/organizations", &json!({"name": "acme"})).await;
-    assert!(made.status.is_success(), "{}", made.text);
+    organization(&server, "acme").await;
     ingest(
         &server,
         vec![
@@ -64,7 +63,7 @@ async fn privileged_actions_are_listed_with_roles_and_outcomes() {
         ],
     )
     .await;
-    let actions = report(&server, "privileged-actions", &[("from", "2026-03-01"), ("to", "9999-01-01")]).await;
+    let actions = report(&server, "privileged-actions", &[("from", "2026-03-01")]).await;
     assert_eq!(actions["detail"], Value::Null);
     assert_eq!(row(&actions, "type", "organization.created")["resource_name"], "acme");
     let granted = row(&actions, "type", "template.access.granted");

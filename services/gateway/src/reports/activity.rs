@@ -13,8 +13,8 @@ use crate::gateway::Gateway;
 use crate::middleware::Caller;
 
 /// What only few may do: who may do what, what is spent, what is kept, and what leaves the audit trail.
-const PRIVILEGED: &str =
-    "(type LIKE 'role.%' OR type LIKE 'policy.%' OR type LIKE 'connection.%' OR type LIKE 'settings.%'
+const PRIVILEGED: &str = "(type LIKE 'role.%' OR type LIKE 'policy.%' OR type LIKE 'connection.%'
+    OR (type LIKE 'settings.%' AND resource_kind = 'settings')
     OR type LIKE 'organization.%' OR type LIKE 'group.%' OR type LIKE 'sink.%' OR type LIKE 'hold.%'
     OR type LIKE 'retention.%' OR type LIKE 'subject.%' OR type LIKE 'runner.key.%' OR type LIKE 'template.access.%'
     OR type LIKE 'quota.allowance.%' OR type LIKE 'quota.budget.%' OR type LIKE 'quota.cap.%'
