@@ -23,6 +23,7 @@ mod kafka;
 mod postgres;
 mod questions;
 mod report;
+mod reports;
 mod scim;
 
 use std::path::PathBuf;
@@ -37,8 +38,12 @@ fn main() {
     };
     let (events, cluster_events) = (number("--events", 5_000_000), number("--cluster-events", 200_000));
     let only = option("--only");
-    let known = only.as_deref().is_none_or(|only| ["embedded", "cluster", "scim", "decisions"].contains(&only));
-    assert!(known, "--only is followed by embedded, cluster, scim or decisions");
+    let known = ["embedded", "cluster", "scim", "decisions", "reports"];
+    assert!(
+        only.as_deref().is_none_or(|only| known.contains(&only)),
+        "--only is followed by one of {}",
+        known.join(", ")
+    );
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut report = Report::new();
@@ -64,6 +69,11 @@ fn main() {
             seconds: number("--decision-seconds", 60),
         };
         runtime.block_on(decisions::measure(&mut report, sizes));
+    }
+    if wanted("reports") {
+        let days = u32::try_from(number("--report-days", 365)).unwrap_or(365);
+        let sizes = reports::Sizes { users: number("--report-users", 2_000), days };
+        runtime.block_on(reports::measure(&mut report, sizes));
     }
     report.finish();
 }

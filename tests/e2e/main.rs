@@ -20,6 +20,7 @@ mod open_table;
 mod operations;
 mod postgres;
 mod quotas;
+mod reports;
 mod scim;
 mod sessions;
 mod sign_in;

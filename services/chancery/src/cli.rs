@@ -9,6 +9,7 @@ use crate::commands::groups::GroupsCommand;
 use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
 use crate::commands::quota::QuotaCommand;
+use crate::commands::report::ReportCommand;
 use crate::commands::sessions::SessionsCommand;
 use crate::commands::ssh::{SshArguments, SshConfigArguments};
 use crate::commands::templates::TemplatesCommand;
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Publish, withdraw and try out policies, and ask who may do what.
     #[command(subcommand, visible_alias = "policy")]
     Policies(PoliciesCommand),
+    /// Reports: quota usage, access review, what is left over, what went wrong.
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// List, make, change, suspend and remove users, and give them roles.
     #[command(subcommand)]
     Users(UsersCommand),

@@ -117,6 +117,7 @@ fn gateway(
             max_scim_body_bytes: configuration.max_scim_body_bytes,
             public_url: configuration.public_url.clone(),
             sessions: sessions(configuration)?,
+            price: configuration.price.clone(),
         },
         metrics,
         system_clock(),

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use crate::day::{Day, MINUTE};
-use crate::names::{TEAMS, TEMPLATES};
+use crate::names::{EVERYONE, TEAMS, TEMPLATES};
 use crate::people::{ORGANIZATION, Person, Template, administrator, runner, uuid};
 
 /// Organization, teams, templates, runners and people, all before dawn.
@@ -29,6 +29,9 @@ pub(crate) fn found(
             json!({"name": name, "quota_allowance": allowance}),
         );
     }
+    let everyone = json!({"name": "everyone", "everyone": true, "quota_allowance": EVERYONE});
+    let group = Resource::new("group", "group-everyone").named("everyone");
+    day.add(MINUTE + 30_000_000, "group.created", administrator(), group, everyone);
     for (index, (name, cost)) in TEMPLATES.iter().enumerate() {
         let template = Template { id: uuid(random), name, cost: *cost, version: uuid(random) };
         let resource = Resource::new("template", &template.id).named(*name);

@@ -6,6 +6,7 @@
 //! are valid: people act only while they have access, sessions close once after they opened, builds of a
 //! workspace count from 1.
 
+mod build;
 mod day;
 mod founding;
 mod intruder;

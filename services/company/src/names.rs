@@ -28,6 +28,9 @@ pub(crate) const TEAMS: [(&str, u32); 8] = [
     ("design", 15),
 ];
 
+/// Daily credits that everyone gets beside those of the team.
+pub(crate) const EVERYONE: u32 = 5;
+
 /// Templates, with the daily cost of a workspace.
 pub(crate) const TEMPLATES: [(&str, u32); 6] =
     [("kubernetes-small", 5), ("kubernetes-large", 20), ("docker", 3), ("gpu", 60), ("windows-vm", 25), ("jupyter", 8)];

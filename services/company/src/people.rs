@@ -36,6 +36,8 @@ pub(crate) struct Workspace {
     pub(crate) name: String,
     pub(crate) template: usize,
     pub(crate) builds: u32,
+    /// It runs, because its last build started it.
+    pub(crate) running: bool,
 }
 
 /// A template.

@@ -65,3 +65,41 @@ fn the_intruder_tries_many_people_gets_in_and_is_stopped() {
     assert!(seen.iter().any(|event| event.event_type == "session.denied"));
     assert!(events.iter().any(|event| event.event_type == "user.suspended" && event.resource.id == entered.actor.id));
 }
+
+/// Every entry says what its workspace takes from then on, and what the user's workspaces took before it; nothing is over
+/// the allowance, nothing comes back twice.
+#[test]
+fn the_sums_of_the_ledger_are_right() {
+    for seed in 0..4 {
+        let mut committed: HashMap<(String, String), u64> = HashMap::new();
+        let mut reserved: HashSet<(String, String)> = HashSet::new();
+        let (mut denied, mut forgotten) = (0, 0);
+        for event in Company::new(options(seed)).filter(|event| event.event_type.starts_with("quota.")) {
+            let number = |name: &str| event.data[name].as_u64().unwrap_or_default();
+            let key = (event.resource.id.clone(), event.data["workspace_id"].as_str().unwrap().to_owned());
+            let consumed: u64 =
+                committed.iter().filter(|((quota, _), _)| *quota == key.0).map(|(_, committed)| *committed).sum();
+            assert_eq!(number("consumed"), consumed, "{event:?}");
+            match event.event_type.as_str() {
+                "quota.reserved" => {
+                    assert!(number("reserved") <= number("allowance") && number("reserved") == number("cost"));
+                    assert!(reserved.insert(key));
+                }
+                "quota.committed" => {
+                    assert!(reserved.remove(&key));
+                    committed.insert(key, number("committed"));
+                }
+                "quota.released" => {
+                    let had = reserved.remove(&key).then(|| number("cost")).or_else(|| committed.remove(&key));
+                    assert_eq!(had, Some(number("released")), "{event:?}");
+                }
+                _ => {
+                    assert!(number("cost") > number("allowance"));
+                    denied += 1;
+                }
+            }
+            forgotten = forgotten.max(committed.len());
+        }
+        assert!(denied > 0 && forgotten > 0 && reserved.is_empty());
+    }
+}

@@ -33,6 +33,7 @@ pub mod templates;
 mod time;
 pub mod tokens;
 pub mod upcast;
+pub mod usage;
 pub mod users;
 pub mod validate;
 pub mod workspaces;

@@ -8,6 +8,7 @@ use chancery_domain::Timestamp;
 use chancery_domain::tokens::USE_RECORDED_EVERY;
 use chancery_lake::{Blobs, Lake};
 use chancery_log::{Clock, Log};
+use chancery_reports::Price;
 use chancery_scim::Registry;
 use chancery_state::{Decisions, State};
 use ipnet::IpNet;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// How sessions are allowed and kept.
     pub sessions: SessionSettings,
+    /// What a credit costs per day, for reports.
+    pub price: Option<Price>,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             max_scim_body_bytes: 16 << 20,
             public_url: None,
             sessions: SessionSettings::default(),
+            price: None,
         }
     }
 }

@@ -3,9 +3,9 @@
 //! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
 //! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
 //! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`organizations`], [`users`],
-//! [`workspaces`], [`jobs`], [`quotas`], [`templates`], [`sessions`], [`browser_only`], [`roles`], [`policies`],
-//! [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people get in
-//! [`sign_in`]'s.
+//! [`workspaces`], [`jobs`], [`quotas`], [`templates`], [`sessions`], [`browser_only`], [`reports`], [`roles`],
+//! [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people
+//! get in [`sign_in`]'s.
 //!
 //! Every failure is an [`ApiError`] and leaves as `application/problem+json` (RFC 9457). Every read of the
 //! audit trail is itself an event; if the log cannot take it, the read is refused.
@@ -24,6 +24,7 @@ mod operations;
 mod organizations;
 mod policies;
 mod quotas;
+mod reports;
 mod resources;
 mod roles;
 mod routes;

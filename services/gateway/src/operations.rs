@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::{
-    audit, browser_only, connections, groups, ingest, jobs, organizations, policies, quotas, resources, roles, sessions,
-    sign_in, simulate, templates, tokens, users, workspaces,
+    audit, browser_only, connections, groups, ingest, jobs, organizations, policies, quotas, reports, resources, roles,
+    sessions, sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// A projector this far behind is not ready.
@@ -171,6 +171,13 @@ pub fn openapi() -> String {
         audit::tail::tail,
         audit::sql::sql,
         audit::export::export,
+        reports::list::list,
+        reports::usage::quota_usage,
+        reports::access::access_review,
+        reports::orphans::orphaned_workspaces,
+        reports::dormant::dormant_users,
+        reports::activity::privileged_actions,
+        reports::sign_ins::failed_sign_ins,
         resources::users,
         users::create,
         users::show,

@@ -5,8 +5,8 @@ use chancery_policy::Permission;
 
 use crate::error::ApiError;
 use crate::{
-    audit, browser_only, connections, groups, ingest, jobs, operations, organizations, policies, quotas, resources,
-    roles, scim, sessions, sign_in, simulate, templates, tokens, users, workspaces,
+    audit, browser_only, connections, groups, ingest, jobs, operations, organizations, policies, quotas, reports,
+    resources, roles, scim, sessions, sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// What it takes to use an operation.
@@ -167,6 +167,13 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("PUT", "/api/v1/policies/{id}", Permission::PoliciesWrite),
     needs("DELETE", "/api/v1/policies/{id}", Permission::PoliciesWrite),
     needs("POST", "/api/v1/policy/simulate", Permission::PoliciesSimulate),
+    needs("GET", "/api/v1/reports", Permission::AuditRead),
+    needs("GET", "/api/v1/reports/quota-usage", Permission::QuotasRead),
+    needs("GET", "/api/v1/reports/access-review", Permission::AuditRead),
+    needs("GET", "/api/v1/reports/orphaned-workspaces", Permission::AuditRead),
+    needs("GET", "/api/v1/reports/dormant-users", Permission::AuditRead),
+    needs("GET", "/api/v1/reports/privileged-actions", Permission::AuditRead),
+    needs("GET", "/api/v1/reports/failed-sign-ins", Permission::AuditRead),
     needs("GET", "/api/v1/lake", Permission::OperationsRead),
     needs("GET", "/api/v1/cluster", Permission::OperationsRead),
     needs("GET", "/api/v1/consumers", Permission::OperationsRead),
@@ -224,6 +231,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/audit/export", web::get().to(audit::export::export)))
         .configure(identities)
         .configure(rules)
+        .configure(reported)
         .configure(work)
         .configure(what_workspaces_are_made_from)
         .configure(connecting)
@@ -473,6 +481,18 @@ fn rules(config: &mut ServiceConfig) {
                 .default_service(web::to(|| async { not_allowed("GET, PUT, DELETE") })),
         )
         .service(only_post("/api/v1/policy/simulate", web::post().to(simulate::simulate)));
+}
+
+/// Reports.
+fn reported(config: &mut ServiceConfig) {
+    config
+        .service(only_get("/api/v1/reports", web::get().to(reports::list::list)))
+        .service(only_get("/api/v1/reports/quota-usage", web::get().to(reports::usage::quota_usage)))
+        .service(only_get("/api/v1/reports/access-review", web::get().to(reports::access::access_review)))
+        .service(only_get("/api/v1/reports/orphaned-workspaces", web::get().to(reports::orphans::orphaned_workspaces)))
+        .service(only_get("/api/v1/reports/dormant-users", web::get().to(reports::dormant::dormant_users)))
+        .service(only_get("/api/v1/reports/privileged-actions", web::get().to(reports::activity::privileged_actions)))
+        .service(only_get("/api/v1/reports/failed-sign-ins", web::get().to(reports::sign_ins::failed_sign_ins)));
 }
 
 fn only_get(path: &str, route: actix_web::Route) -> actix_web::Resource {

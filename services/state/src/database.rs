@@ -18,7 +18,7 @@ use crate::StateError;
 pub const GENERATION: u32 = 2;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 26] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 31] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_emails", &["user_id", "email_key"]),
@@ -45,6 +45,11 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 26] = [
     ("quota_caps", &["id"]),
     ("quota_budgets", &["id"]),
     ("quota_settings", &["organization"]),
+    ("session_spans", &["position"]),
+    ("membership_spans", &["position"]),
+    ("allowance_changes", &["position"]),
+    ("quota_denials", &["position"]),
+    ("label_changes", &["position"]),
 ];
 
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");

@@ -30,6 +30,7 @@ mod sessions;
 mod state;
 mod templates;
 mod tokens;
+mod usage;
 mod work;
 mod workspaces;
 
@@ -44,6 +45,7 @@ pub use quotas::{LedgerRow, Subject, zone};
 pub use rebuild::{Difference, RebuildReport, rebuild};
 pub use sessions::Whose;
 pub use state::State;
+pub use usage::UsagePeriod;
 pub use work::{Failure, Making, Permit, Rounds, Waiting};
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod history;
 mod ledger;
 mod plans;
 mod templates;
+mod usage;
 mod work;
 
 /// The kinds of step a random history is made of: type, resource kind, payload.

@@ -11,6 +11,7 @@ mod migrate;
 pub(crate) mod organizations;
 pub(crate) mod policies;
 pub(crate) mod quota;
+pub(crate) mod report;
 pub(crate) mod sessions;
 mod sign_ins;
 pub(crate) mod ssh;
@@ -59,6 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Watch(command) => watch::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Templates(command) => templates::run(command, &client(&arguments)?).await,
+        Command::Report(command) => report::run(command, &client(&arguments)?).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,
     }

@@ -19,6 +19,7 @@ use chancery_gateway::SessionSettings;
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
+use chancery_reports::Price;
 use chancery_state::{Database, GENERATION};
 use ipnet::IpNet;
 use settings::Value;
@@ -53,6 +54,7 @@ pub(crate) struct Configuration {
     pub(crate) query_timeout: Duration,
     pub(crate) query_memory: usize,
     pub(crate) max_rows: usize,
+    pub(crate) price: Option<Price>,
     pub(crate) clock: Duration,
     pub(crate) patience: Patience,
     pub(crate) level: String,
@@ -127,6 +129,7 @@ impl Loaded {
             query_timeout: Duration::from_secs(number("query.timeout_seconds") as u64),
             query_memory: number("query.memory_bytes"),
             max_rows: number("query.max_rows"),
+            price: optional("reports.price").and_then(|price| Price::new(&price, &text("reports.currency")).ok()),
             clock: Duration::from_secs(number("clock.seconds") as u64),
             patience: Patience {
                 queued: micros(number("builds.queue_seconds")),

@@ -1,6 +1,7 @@
 //! The table of settings.
 
 use chancery_log::Role;
+use chancery_reports::Price;
 use etcetera::{AppStrategy, AppStrategyArgs, choose_app_strategy};
 use ipnet::IpNet;
 
@@ -31,6 +32,10 @@ pub(crate) enum Kind {
     Password,
     /// A `postgres://` URL, never shown: it may hold a password.
     Postgres,
+    /// Nothing, or an amount with at most six places.
+    Price,
+    /// Three capital letters.
+    Currency,
 }
 
 impl Kind {
@@ -62,7 +67,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 55] = [
+pub(crate) const SETTINGS: [Setting; 57] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -195,6 +200,13 @@ pub(crate) const SETTINGS: [Setting; 55] = [
     ),
     setting("query.max_rows", Kind::Integer(1, 1_000_000), "10000", "Most rows of a SQL answer"),
     setting(
+        "reports.price",
+        Kind::Price,
+        "",
+        "What a credit costs per day, such as 0.42; reports tell no cost without",
+    ),
+    setting("reports.currency", Kind::Currency, "EUR", "Currency of that price, ISO 4217"),
+    setting(
         "clock.seconds",
         Kind::Integer(1, 3600),
         "10",
@@ -286,6 +298,15 @@ impl Setting {
                 Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(Value::Text(text.to_owned())),
                 _ if text.is_empty() => Ok(Value::Text(String::new())),
                 _ => wrong("a URL postgres://user:password@host/database".to_owned()),
+            },
+            Kind::Price if text.is_empty() => Ok(Value::Text(String::new())),
+            Kind::Price => match Price::new(text, "XXX") {
+                Ok(_) => Ok(Value::Text(text.to_owned())),
+                Err(_) => wrong("an amount such as 0.42".to_owned()),
+            },
+            Kind::Currency => match Price::new("0", text) {
+                Ok(_) => Ok(Value::Text(text.to_owned())),
+                Err(_) => wrong("three capital letters such as EUR".to_owned()),
             },
             Kind::Name if text.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !text.is_empty() => {
                 Ok(Value::Text(text.to_owned()))

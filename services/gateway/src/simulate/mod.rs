@@ -21,6 +21,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(crate) use past::world as past_world;
+pub(crate) use world::World;
+
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
@@ -91,7 +94,7 @@ pub(crate) async fn simulate(
 }
 
 /// Reads the events that a filter finds, one after the other, until `take` has enough.
-async fn read(
+pub(crate) async fn read(
     gateway: &Gateway,
     filter: &str,
     ascending: bool,

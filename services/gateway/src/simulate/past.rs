@@ -30,7 +30,7 @@ const TYPES: &str = "user.created, user.updated, user.suspended, user.reactivate
     template.access.granted, template.access.revoked";
 
 /// Who there was, and by which rules they were judged, once everything up to `at` had happened.
-pub(super) async fn world(gateway: &Gateway, at: &Frontier) -> Result<World, ApiError> {
+pub(crate) async fn world(gateway: &Gateway, at: &Frontier) -> Result<World, ApiError> {
     // One partition is read no further than it must be.
     let end = if at.partitions() == 1 { format!(" position:<={}", place(at.of(0))) } else { String::new() };
     let filter = format!("source:\"{OWN_SOURCE}\" type:({TYPES}){end}");

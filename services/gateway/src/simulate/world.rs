@@ -23,12 +23,12 @@ const MOST_NAMED: usize = 10_000;
 
 /// Principals with their names, and the rules that they are judged by.
 #[derive(Debug, Default)]
-pub(super) struct World {
-    pub(super) principals: Vec<(Principal, Option<String>)>,
-    pub(super) published: Vec<PublishedPolicy>,
-    pub(super) custom: Vec<CustomRole>,
+pub(crate) struct World {
+    pub(crate) principals: Vec<(Principal, Option<String>)>,
+    pub(crate) published: Vec<PublishedPolicy>,
+    pub(crate) custom: Vec<CustomRole>,
     /// Whom templates were given to, by template; of the past alone.
-    pub(super) templates: BTreeMap<String, Template>,
+    pub(crate) templates: BTreeMap<String, Template>,
 }
 
 /// Who could use a permission on a resource, and how many principals were looked at.

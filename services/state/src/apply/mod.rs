@@ -19,6 +19,7 @@ mod policies;
 mod quotas;
 mod roles;
 mod sessions;
+mod spans;
 mod templates;
 mod tokens;
 mod users;
@@ -67,7 +68,9 @@ pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event, positio
     if is_own_matter(&event.event_type) && event.source != OWN_SOURCE {
         return Ok(());
     }
-    match catalogue::decode(event).map_err(ApplyError::Payload)? {
+    let payload = catalogue::decode(event).map_err(ApplyError::Payload)?;
+    spans::apply(connection, event, &payload, position).await?;
+    match payload {
         Payload::Identity(payload) => identity::apply(connection, event, payload).await?,
         Payload::Directory(payload) => directory::apply(connection, event, payload).await?,
         Payload::Policy(payload) => policies::apply(connection, event, payload).await?,
