@@ -1,0 +1,3 @@
+//! The isolated runner.
+mod containment;
+pub use containment::*;
