@@ -77,6 +77,20 @@ pub enum Refusal {
     /// Another connection, or none, provisions it.
     #[error("the {0} is not provisioned by this connection")]
     Foreign(&'static str),
+    /// What is there does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is not in the version any more that the change was made for.
+    #[error("the {what} has changed: it is in version {version} now")]
+    Stale {
+        /// What was to be changed.
+        what: &'static str,
+        /// The version it is in.
+        version: u64,
+    },
+    /// Who asks may not, whatever their permissions.
+    #[error("{0}")]
+    Forbidden(String),
     /// About a token.
     #[error(transparent)]
     Token(#[from] TokenRefusal),
@@ -85,6 +99,10 @@ pub enum Refusal {
 impl Refusal {
     pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Invalid { field, reason: reason.into() }
+    }
+
+    pub(crate) fn conflict(reason: impl Into<String>) -> Self {
+        Self::Conflict(reason.into())
     }
 }
 

@@ -131,3 +131,69 @@ pub struct TemplateVersionRecord {
     /// When it was pushed.
     pub pushed_at: Timestamp,
 }
+
+/// What someone may do with a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TemplateRight {
+    /// See it and make workspaces from it.
+    Use,
+    /// Change it, too.
+    Admin,
+}
+
+impl TemplateRight {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Use => "use",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Looks a right up by name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Use, Self::Admin].into_iter().find(|right| right.as_str() == name)
+    }
+}
+
+/// To whom a template is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SubjectKind {
+    /// A user.
+    User,
+    /// The members of a group.
+    Group,
+    /// Every member of the template's organization.
+    Everyone,
+}
+
+impl SubjectKind {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Everyone => "everyone",
+        }
+    }
+
+    /// Looks a kind up by name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::User, Self::Group, Self::Everyone].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Who may do what with a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateGrant {
+    /// To whom it is given.
+    pub subject: SubjectKind,
+    /// Id of the user or group; the name of the organization for everyone.
+    pub subject_id: String,
+    /// Name of the user or group when it was given.
+    pub subject_name: Option<String>,
+    /// What they may do.
+    pub right: TemplateRight,
+    /// When it was given.
+    pub granted_at: Timestamp,
+}

@@ -11,8 +11,8 @@ use chancery_domain::events::tokens::{OwnerKind, TokenKind};
 use chancery_domain::tokens::Token;
 use chancery_domain::{Actor, ActorKind, PolicyReference};
 use chancery_policy::{
-    Bearer, Context, CustomRole, Decision, Grant, Permission, PolicySet, Principal, PublishedPolicy, Reach, Request,
-    Resource, Scope, User, Visible,
+    Access, Bearer, Context, CustomRole, Decision, Grant, Permission, PolicySet, Principal, PublishedPolicy, Reach,
+    Request, Resource, Scope, Template, User, Visible,
 };
 use chancery_state::State;
 
@@ -227,6 +227,20 @@ pub(crate) async fn principal(state: &State, token: &Token, anonymous: &Actor) -
     }
 }
 
+/// Something that was given to a user as far as it can be, as a permission is about.
+fn given_to(user: &str, permission: Permission, organization: Option<String>) -> Resource {
+    match permission.area() {
+        "templates" => {
+            let admins = Access { users: BTreeSet::from([user.to_owned()]), ..Access::default() };
+            Resource::Template(Template { id: String::new(), organization, users: Access::default(), admins })
+        }
+        "workspaces" | "sessions" => {
+            Resource::Workspace { id: String::new(), organization, owner: Some(user.to_owned()) }
+        }
+        _ => organization.map_or(Resource::Deployment, Resource::organization),
+    }
+}
+
 /// A role as events name it: `auditor`, or `acme/auditor` where it is limited to an organization.
 fn shown(grant: &Grant) -> String {
     match &grant.organization {
@@ -270,6 +284,19 @@ impl Caller {
     pub(crate) fn may_at(&self, permission: Permission, resource: &Resource) -> bool {
         let (Some(rules), Some(principal)) = (&self.rules, &self.principal) else { return false };
         rules.policies.allows(principal, permission, resource, &self.circumstances)
+    }
+
+    /// Whether they could have one of these permissions for something that is given to them: of what they are given, or
+    /// own, each is judged on its own.
+    pub(crate) fn could(&self, permissions: &[Permission]) -> bool {
+        let Some(rules) = &self.rules else { return false };
+        let organizations = || rules.organizations.iter().cloned().map(Some).chain([None]);
+        permissions.iter().any(|permission| match &self.principal {
+            Some(Principal::User(user)) => organizations()
+                .any(|organization| self.may_at(*permission, &given_to(&user.id, *permission, organization))),
+            Some(_) => self.may(*permission),
+            None => false,
+        })
     }
 
     /// The same caller with the policies that let them use a permission on a resource; refused if none does.

@@ -40,6 +40,9 @@ pub enum ApiError {
     /// 409: it contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// 412: it is not as the request expects any more.
+    #[error("{0}")]
+    PreconditionFailed(String),
     /// 413: too much at once.
     #[error("{0}")]
     TooLarge(String),
@@ -74,6 +77,7 @@ impl ApiError {
             Self::NotFound(_) => ("not-found", "There is no such resource"),
             Self::MethodNotAllowed(_) => ("method-not-allowed", "The resource does not answer this method"),
             Self::Conflict(_) => ("conflict", "It contradicts the current state"),
+            Self::PreconditionFailed(_) => ("precondition-failed", "It has changed meanwhile"),
             Self::TooLarge(_) => ("too-large", "The request is too large"),
             Self::UnsupportedMediaType(_) => ("unsupported-media-type", "The format is not understood"),
             Self::Unprocessable(_) => ("unprocessable", "The request asks for too much"),
@@ -93,6 +97,7 @@ impl ResponseError for ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -194,7 +199,11 @@ impl From<Refusal> for ApiError {
             Refusal::Unknown(_) | Refusal::Foreign(_) => Self::NotFound(refusal.to_string()),
             Refusal::Token(TokenRefusal::Unknown) => Self::NotFound("there is no such token".to_owned()),
             Refusal::Token(TokenRefusal::Revoked) => Self::Conflict("the token is revoked already".to_owned()),
-            Refusal::Token(TokenRefusal::Rotated) | Refusal::Taken { .. } => Self::Conflict(refusal.to_string()),
+            Refusal::Token(TokenRefusal::Rotated) | Refusal::Taken { .. } | Refusal::Conflict(_) => {
+                Self::Conflict(refusal.to_string())
+            }
+            Refusal::Stale { .. } => Self::PreconditionFailed(refusal.to_string()),
+            Refusal::Forbidden(_) => Self::Forbidden(refusal.to_string()),
             refusal => Self::bad_request(refusal.to_string()),
         }
     }

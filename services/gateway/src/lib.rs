@@ -26,6 +26,7 @@ mod scim;
 mod server;
 mod sign_in;
 mod simulate;
+mod templates;
 mod tokens;
 mod trail;
 mod users;

@@ -128,14 +128,18 @@ async fn admit(
     if !gateway.settings.serves_api && !route.is_about_the_node() {
         return Err(ApiError::NotFound("this node does not serve the API; its roles have no `gateway`".to_owned()));
     }
-    let permission = match route.access {
+    let (permission, given): (Permission, &[Permission]) = match route.access {
         Access::Public => return Ok(anonymous),
         Access::Scim if scim::is_public(request.path()) => return Ok(anonymous),
-        Access::Scim if scim::is_me(request.path()) => Permission::TokensRead,
-        Access::Scim => Permission::ScimPush,
-        Access::Permission(permission) => permission,
+        Access::Scim if scim::is_me(request.path()) => (Permission::TokensRead, &[]),
+        Access::Scim => (Permission::ScimPush, &[]),
+        Access::Permission(permission) => (permission, &[]),
+        Access::Given(given) => match given.first() {
+            Some(permission) => (*permission, given),
+            None => return Ok(anonymous),
+        },
     };
-    match authorize(gateway, request, &anonymous, permission).await {
+    match authorize(gateway, request, &anonymous, permission, given).await {
         Ok(caller) => Ok(caller),
         // Who asks is not known: nobody was refused.
         Err(Refused { error: error @ (ApiError::Unavailable(_) | ApiError::Busy | ApiError::Internal(_)), .. }) => {
@@ -167,12 +171,13 @@ impl Refused {
     }
 }
 
-/// Who asks, if the policies let them.
+/// Who asks, if the policies let them, or could let them use one of `given` on something.
 async fn authorize(
     gateway: &Gateway,
     request: &HttpRequest,
     anonymous: &Caller,
     permission: Permission,
+    given: &[Permission],
 ) -> Result<Caller, Refused> {
     let token = authenticate(gateway, request).await?;
     let refused = |error: ApiError| Refused::new(error, Some(&token.id));
@@ -196,7 +201,7 @@ async fn authorize(
         visible,
         rules: Some(rules),
     };
-    if !decision.allowed && caller.visible.is_nothing() {
+    if !decision.allowed && caller.visible.is_nothing() && !caller.could(given) {
         let error = ApiError::Forbidden(format!("nothing permits you `{permission}`"));
         return Err(Refused { caller: Some(Box::new(caller)), ..refused(error) });
     }
@@ -297,7 +302,11 @@ async fn record_stopped(
     }
     let request = response.request();
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
-    let Some(Access::Permission(permission)) = route.map(|route| route.access) else { return };
+    let permission = match route.map(|route| route.access) {
+        Some(Access::Permission(permission)) => permission,
+        Some(Access::Given([permission, ..])) => *permission,
+        _ => return,
+    };
     let reason = response.response().error().map_or_else(|| "it is not permitted".to_owned(), ToString::to_string);
     let token = caller.token.as_ref().map(|token| token.id.clone());
     // What let them in did not stop them.

@@ -16,6 +16,9 @@ pub(crate) enum Access {
     Public,
     /// A permission, in the deployment or in an organization at least.
     Permission(Permission),
+    /// One of these permissions for the thing itself, which may have been given to the caller alone: the handler judges
+    /// it. The first is what it is called by.
+    Given(&'static [Permission]),
     /// The token of a connection, except for what the service can do.
     Scim,
 }
@@ -30,6 +33,10 @@ pub(crate) struct Route {
 
 const fn public(method: &'static str, path: &'static str) -> Route {
     Route { method, path, access: Access::Public }
+}
+
+const fn given(method: &'static str, path: &'static str, permissions: &'static [Permission]) -> Route {
+    Route { method, path, access: Access::Given(permissions) }
 }
 
 const fn needs(method: &'static str, path: &'static str, permission: Permission) -> Route {
@@ -68,7 +75,7 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("POST", "/api/v1/users/{id}/suspend", Permission::UsersWrite),
     needs("POST", "/api/v1/users/{id}/reactivate", Permission::UsersWrite),
     needs("GET", "/api/v1/groups", Permission::GroupsRead),
-    needs("GET", "/api/v1/templates", Permission::TemplatesRead),
+    given("GET", "/api/v1/templates", &[Permission::TemplatesRead]),
     needs("GET", "/api/v1/workspaces", Permission::WorkspacesRead),
     needs("GET", "/api/v1/sessions", Permission::SessionsRead),
     needs("GET", "/api/v1/organizations", Permission::OrganizationsRead),

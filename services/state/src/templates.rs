@@ -1,7 +1,9 @@
 //! Reading templates, their versions and who may use them.
 
 use chancery_domain::attributes;
-use chancery_domain::templates::{TemplateRecord, TemplateSettings, TemplateStatus, TemplateVersionRecord};
+use chancery_domain::templates::{
+    SubjectKind, TemplateGrant, TemplateRecord, TemplateRight, TemplateSettings, TemplateStatus, TemplateVersionRecord,
+};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -35,6 +37,10 @@ const TEMPLATE: &str = select_templates!("WHERE id = $1");
 const NAMESAKES: &str = select_templates!("WHERE name_key = $1 AND organization = $2 AND status <> 'deleted'");
 const VERSION: &str = select_versions!("WHERE template_id = $1 AND id = $2");
 const VERSIONS: &str = select_versions!("WHERE template_id = $1 ORDER BY id");
+/// What Chancery itself has given.
+pub(crate) const ACCESS: &str =
+    "SELECT subject_kind, subject_id, subject_name, permission, granted_at FROM template_access
+    WHERE template_id = $1 AND own = 1 ORDER BY subject_kind, subject_id, permission";
 
 impl State {
     /// The template with this id, also when it is deleted.
@@ -62,6 +68,24 @@ impl State {
     pub async fn template_versions(&self, template: &str) -> Result<Vec<TemplateVersionRecord>, StateError> {
         self.rows(sqlx::query(VERSIONS).bind(template.to_owned())).await?.iter().map(version).collect()
     }
+}
+
+impl State {
+    /// Who was given a template. What other systems report of that gives nobody access here.
+    pub async fn template_access(&self, template: &str) -> Result<Vec<TemplateGrant>, StateError> {
+        self.rows(sqlx::query(ACCESS).bind(template.to_owned())).await?.iter().map(grant).collect()
+    }
+}
+
+fn grant(row: &AnyRow) -> Result<TemplateGrant, StateError> {
+    let unknown = || StateError::Row("template_access");
+    Ok(TemplateGrant {
+        subject: SubjectKind::from_name(row.try_get(0)?).ok_or_else(unknown)?,
+        subject_id: row.try_get(1)?,
+        subject_name: row.try_get(2)?,
+        right: TemplateRight::from_name(row.try_get(3)?).ok_or_else(unknown)?,
+        granted_at: time(row.try_get(4)?),
+    })
 }
 
 fn template(row: &AnyRow) -> Result<TemplateRecord, StateError> {

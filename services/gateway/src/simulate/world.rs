@@ -6,8 +6,8 @@ use chancery_domain::Timestamp;
 use chancery_domain::events::tokens::{OwnerKind, TokenOwner};
 use chancery_log::{Frontier, Log};
 use chancery_policy::{
-    Bearer, Context, CustomRole, Grant, Permission, PolicySet, Principal, PublishedPolicy, Resource, Scope, User,
-    who_can,
+    Bearer, Context, CustomRole, Grant, Permission, PolicySet, Principal, PublishedPolicy, Resource, Scope, Template,
+    User, who_can,
 };
 use chancery_state::Person;
 use serde_json::{Value, json};
@@ -33,11 +33,14 @@ pub(super) struct World {
 pub(super) async fn who_could(
     gateway: &Gateway,
     permission: Permission,
-    resource: Resource,
+    mut resource: Resource,
     at: Option<&Value>,
 ) -> Result<(Value, u64), ApiError> {
     let (world, position) = match at {
-        None => (now(gateway).await?, gateway.state.applied().to_string()),
+        None => {
+            resource = given(gateway, resource).await?;
+            (now(gateway).await?, gateway.state.applied().to_string())
+        }
         Some(at) => {
             let at = frontier(&gateway.log, at)?;
             (past::world(gateway, &at).await?, at.to_string())
@@ -68,6 +71,18 @@ fn holders(world: &World, permission: Permission, resource: &Resource, position:
         "permission": permission, "resource": resource.to_string(), "position": position, "count": holders.len(),
         "holders": shown,
     }))
+}
+
+/// A template that is asked about by its id alone, with those to whom it is given.
+async fn given(gateway: &Gateway, resource: Resource) -> Result<Resource, ApiError> {
+    let Resource::Template(template) = &resource else { return Ok(resource) };
+    if *template != (Template { id: template.id.clone(), ..Template::default() }) {
+        return Ok(resource);
+    }
+    match gateway.state.template(&template.id).await? {
+        Some(template) => gateway.template_resource(&template).await,
+        None => Ok(resource),
+    }
 }
 
 /// The present.
