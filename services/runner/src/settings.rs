@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use chancery_terraform::Limits as ArchiveLimits;
+
 use crate::containment::Limits;
-use crate::template::ArchiveLimits;
 use crate::terraform::{Engine, Mirror};
 
 /// Everything a runner is told.

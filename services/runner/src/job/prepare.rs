@@ -32,7 +32,7 @@ pub(super) fn template(
         return Err("the template's archive is not the one that the job names: its digest is another".to_owned());
     }
     let work = directory.work();
-    unpack(archive, &work, &settings.archive).map_err(|error| error.to_string())?;
+    unpack(archive, &work, &settings.archive)?;
     let unwritten = |error: io::Error| format!("the job's directory cannot be written to: {error}");
     clean(&work).map_err(unwritten)?;
     if let Some(name) = rival(&work) {

@@ -1,6 +1,7 @@
 //! Masking: values that must not be read are replaced wherever they show up, whole or in pieces.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use base64::Engine;
@@ -94,7 +95,7 @@ impl Masker {
         let longest = self.longest.saturating_sub(1).min(text.len());
         let starts = (text.len() - longest..text.len()).filter(|start| text.is_char_boundary(*start));
         let begins = |tail: &str| {
-            let after = self.forms.range::<str, _>(tail..).next();
+            let after = self.forms.range::<str, _>((Bound::Included(tail), Bound::Unbounded)).next();
             after.is_some_and(|form| form.len() > tail.len() && form.starts_with(tail))
         };
         let mut unfinished = starts.filter(|start| text.get(*start..).is_some_and(begins));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub(crate) use journal::{Journal, Sender, ship};
+pub(crate) use journal::{Journal, ship};
 pub(crate) use lines::{Lines, Splitter};
 pub use masker::Masker;
 

@@ -4,4 +4,4 @@ mod declarations;
 mod unpack;
 
 pub(crate) use declarations::Declarations;
-pub use unpack::{ArchiveError, ArchiveLimits, unpack};
+pub(crate) use unpack::unpack;

@@ -12,6 +12,6 @@ pub use binaries::{Binaries, Engine, NoBinary};
 pub use configuration::Mirror;
 pub(crate) use configuration::{backend_override, cli_configuration};
 pub(crate) use environment::environment;
-pub(crate) use plan::{PlanError, read_plan};
-pub(crate) use shown::{State, read_state};
+pub(crate) use plan::read_plan;
+pub(crate) use shown::read_state;
 pub(crate) use ui::said;
