@@ -164,6 +164,7 @@ impl RunnerArguments {
                 ..Limits::default()
             },
             archive: chancery_terraform::Limits::default(),
+            heartbeat: Duration::from_secs(10),
             log_bytes: self.log_limit << 10,
             binaries: self.binaries.iter().filter_map(|path| std::path::absolute(path).ok()).collect(),
             versions: absolute(&self.terraform_versions),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chancery_terraform::Limits as ArchiveLimits;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What a template may hold.
     pub archive: ArchiveLimits,
+    /// How often the server is told that a job goes on, and asked whether it should.
+    pub heartbeat: Duration,
     /// Bytes of a job's log.
     pub log_bytes: usize,
     /// Binaries to choose from, and a directory of more; those on the path without.

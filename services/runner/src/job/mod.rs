@@ -22,9 +22,6 @@ use crate::server::{Finished, Instruction, Job, Outcome, Server, ServerError};
 use crate::settings::Settings;
 use crate::terraform::Binaries;
 
-/// How often the server is told that a job goes on.
-const HEARTBEAT: Duration = Duration::from_secs(10);
-
 /// Does a job and reports how it ended; `cancel` ends it early.
 pub(crate) async fn run<S: Server>(
     server: Arc<S>,
@@ -41,7 +38,7 @@ pub(crate) async fn run<S: Server>(
         let (server, id) = (Arc::clone(&server), job.id.clone());
         async move { ship(&*server, &id, sender).await }
     });
-    let beating = tokio::spawn(heartbeats(Arc::clone(&server), job.id.clone(), cancel.clone()));
+    let beating = tokio::spawn(heartbeats(Arc::clone(&server), job.id.clone(), settings.heartbeat, cancel.clone()));
     let (mut finished, directory) = build(&*server, settings, binaries, job, &journal, &cancel).await;
     beating.abort();
     match &finished.error {
@@ -86,9 +83,9 @@ async fn build<S: Server>(
 }
 
 /// Tells the server that the job goes on, and does what it says.
-async fn heartbeats<S: Server>(server: Arc<S>, job: String, cancel: CancellationToken) {
+async fn heartbeats<S: Server>(server: Arc<S>, job: String, every: Duration, cancel: CancellationToken) {
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
+        tokio::time::sleep(every).await;
         match server.heartbeat(&job).await {
             Ok(Instruction::Continue) | Err(ServerError::Unreachable(_)) => {}
             Ok(Instruction::Cancel) => cancel.cancel(),
