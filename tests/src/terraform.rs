@@ -58,7 +58,8 @@ fn on_path() -> Option<PathBuf> {
         return None;
     }
     let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|directory| directory.join("terraform")).find(|file| file.is_file())?;
+    let found =
+        std::env::split_paths(&path).map(|directory| directory.join("terraform")).find(|file| file.is_file())?;
     let mut version = Command::new(&found);
     version.arg("version").stdout(Stdio::null()).stderr(Stdio::null());
     version.status().is_ok_and(|status| status.success()).then_some(found)

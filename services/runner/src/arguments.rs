@@ -44,10 +44,10 @@ pub struct RunnerArguments {
     /// Proxy to reach the server through; `$HTTPS_PROXY` and `$NO_PROXY` count without.
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// A Terraform or OpenTofu binary; may be repeated. Those on the path without.
+    /// A binary of Terraform or its fork Tofu; may be repeated. Those on the path without.
     #[arg(long = "terraform", value_name = "FILE")]
     binaries: Vec<PathBuf>,
-    /// Directory of Terraform and OpenTofu binaries in several versions.
+    /// Directory of binaries of Terraform and Tofu in several versions.
     #[arg(long, value_name = "DIR")]
     terraform_versions: Option<PathBuf>,
     /// Which one runs templates that take both: terraform or tofu.
@@ -106,7 +106,7 @@ impl RunnerArguments {
     ///
     /// # Errors
     /// When it cannot begin, or the server no longer accepts it; in words.
-    pub async fn run(self, server: &str) -> Result<(), String> {
+    pub async fn run(&self, server: &str) -> Result<(), String> {
         let key = self.key()?;
         let authorities = self.ca_file.clone();
         let connection = Connection {
@@ -118,19 +118,15 @@ impl RunnerArguments {
         };
         let server = HttpServer::new(connection)?;
         let settings = self.settings(server.address())?;
-        let binaries = Binaries::find(
-            &settings.binaries,
-            settings.versions.as_deref(),
-            &settings.path,
-            settings.engine,
-        );
+        let binaries =
+            Binaries::find(&settings.binaries, settings.versions.as_deref(), &settings.path, settings.engine);
         let binaries = binaries.await.map_err(|error| error.to_string())?;
         tracing::info!(%binaries, organization = settings.organization, jobs = settings.jobs, "the runner starts");
         let shutdown = Shutdown::default();
         let signals = tokio::spawn(follow_signals(shutdown.clone()));
-        let served = serve(Arc::new(server), Arc::new(settings), Arc::new(binaries), shutdown).await;
+        let ended = serve(Arc::new(server), Arc::new(settings), Arc::new(binaries), shutdown).await;
         signals.abort();
-        served.map_err(|error| error.to_string())
+        ended.map_err(|error| error.to_string())
     }
 
     fn key(&self) -> Result<String, String> {

@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use crate::logs::LogChunk;
 use crate::server::{Acquire, Finished, Instruction, Job, Planned, Server, ServerError, Verdict};
+use crate::wire::{WireEnd, WireJob, WirePlan, WireStanding, WireVerdict};
 
 /// How long the server may hold back its answer to a runner that asks for a job.
 const LONG_POLL: Duration = Duration::from_secs(90);
 /// How long any other answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The largest archive that is read.
 const LARGEST_ARCHIVE: usize = 64 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -167,7 +168,10 @@ impl Server for HttpServer {
     async fn acquire(&self, request: &Acquire) -> Result<Option<Job>, ServerError> {
         let asked = self.post("/api/v1/jobs/acquire", request).timeout(LONG_POLL);
         let response = once(asked).await.map_err(|(error, _)| error)?;
-        if response.status() == StatusCode::NO_CONTENT { Ok(None) } else { read(response).await.map(Some) }
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        Ok(Some(read::<WireJob>(response).await?.into()))
     }
 
     async fn archive(&self, job: &Job) -> Result<Vec<u8>, ServerError> {
@@ -187,7 +191,8 @@ impl Server for HttpServer {
     }
 
     async fn planned(&self, job: &str, plan: &Planned) -> Result<Verdict, ServerError> {
-        read(self.say(&format!("/api/v1/jobs/{job}/planned"), plan).await?).await
+        let answer = self.say(&format!("/api/v1/jobs/{job}/planned"), &WirePlan::from(plan)).await?;
+        Ok(read::<WireVerdict>(answer).await?.into())
     }
 
     async fn applying(&self, job: &str) -> Result<(), ServerError> {
@@ -195,11 +200,10 @@ impl Server for HttpServer {
     }
 
     async fn heartbeat(&self, job: &str) -> Result<Instruction, ServerError> {
-        let asked = self.post(&format!("/api/v1/jobs/{job}/heartbeat"), &serde_json::json!({}));
+        let asked = self.request(Method::GET, &format!("/api/v1/jobs/{job}"));
         let response = once(asked).await.map_err(|(error, _)| error)?;
-        let answer: Value = read(response).await?;
-        let cancel = answer.get("instruction").and_then(Value::as_str) == Some("cancel");
-        Ok(if cancel { Instruction::Cancel } else { Instruction::Continue })
+        let standing: WireStanding = read(response).await?;
+        Ok(if standing.cancel_requested { Instruction::Cancel } else { Instruction::Continue })
     }
 
     async fn log(&self, job: &str, chunk: &LogChunk) -> Result<(), ServerError> {
@@ -207,6 +211,6 @@ impl Server for HttpServer {
     }
 
     async fn finished(&self, job: &str, finished: &Finished) -> Result<(), ServerError> {
-        self.say(&format!("/api/v1/jobs/{job}/finished"), finished).await.map(drop)
+        self.say(&format!("/api/v1/jobs/{job}/finished"), &WireEnd::from(finished)).await.map(drop)
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! * [`serve`] is the loop; a [`Server`] is what it asks, and [`HttpServer`] the one over HTTPS.
 //! * `job` does one job: its directory, its state, its steps, and what is left to do after a crash.
-//! * `containment` runs every command under a supervisor ([`runner_exec`]) that bounds it and ends all it has started.
+//! * `containment` runs every command under a supervisor ([`contain`]) that bounds it and ends all it has started.
 //! * `terraform` knows binaries, environment, plans and states; `template` unpacks and reads what is built.
 //! * `logs` keeps secrets out, and chains the lines.
 //!
@@ -22,10 +22,11 @@ mod server;
 mod settings;
 mod template;
 mod terraform;
+mod wire;
 
 pub use arguments::RunnerArguments;
 pub use chancery_terraform::Limits as ArchiveLimits;
-pub use containment::{ContainmentError, Ended, Exit, Limits, runner_exec};
+pub use containment::{ContainmentError, Ended, Exit, Limits, contain};
 pub use http::{Connection, HttpServer};
 pub use logs::{Chain, Level, LogChunk, LogLine, Masker, Stage};
 pub use runner::{RunnerError, Shutdown, serve};

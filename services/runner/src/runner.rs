@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -14,8 +14,10 @@ use crate::server::{Acquire, Server, ServerError};
 use crate::settings::Settings;
 use crate::terraform::Binaries;
 
+/// Shortest time between two questions for a job that were answered with none.
+const IDLE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Why a runner stopped.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,7 @@ pub async fn serve<S: Server>(
             hand = Arc::clone(&hands).acquire_owned() => hand,
             () = shutdown.drain.cancelled() => break Ok(()),
         };
+        let asked = Instant::now();
         // A job that is handed out while this is dropped is not begun; its lease ends, and another runner takes it.
         let acquired = tokio::select! {
             acquired = server.acquire(&request) => acquired,
@@ -72,7 +75,12 @@ pub async fn serve<S: Server>(
                     drop(hand);
                 });
             }
-            Ok(None) => pause = FIRST_PAUSE,
+            Ok(None) => {
+                pause = FIRST_PAUSE;
+                // A server that does not hold back its answer is not asked all the time.
+                let rest = IDLE.saturating_sub(asked.elapsed());
+                shutdown.drain.run_until_cancelled(tokio::time::sleep(rest + jitter(rest))).await;
+            }
             Err(error @ ServerError::Unauthorized(_)) => break Err(RunnerError::Unauthorized(error)),
             Err(error) => {
                 tracing::warn!(%error, pause_ms = pause.as_millis(), "no job can be asked for");

@@ -7,6 +7,7 @@ mod import;
 mod login;
 mod migrate;
 pub(crate) mod policies;
+mod runner;
 mod sign_ins;
 mod state;
 mod tokens;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
+        Command::Runner(runner) => runner::run(runner, &load(&arguments)?.configuration()).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,
     }

@@ -7,7 +7,7 @@ use chancery_runner::RunnerArguments;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-/// Builds workspaces with Terraform or OpenTofu, for a Chancery server that it reaches.
+/// Builds workspaces with Terraform or Tofu, for a Chancery server that it reaches.
 #[derive(Debug, Parser)]
 #[command(
     name = "chancery-runner",
@@ -23,17 +23,21 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args();
-    if arguments.nth(1).as_deref() == Some("runner-exec") {
-        let rest: Vec<String> = arguments.collect();
-        return ended(chancery_runner::runner_exec(&rest).map_err(|error| error.to_string()));
+    if let Some(contained) = chancery_runner::contain(std::env::args()) {
+        return ended(contained.map_err(|error| error.to_string()));
     }
     let arguments = Arguments::parse();
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_env("CHANCERY_LOG").unwrap_or_else(|_| EnvFilter::new("warn,chancery_runner=info")))
+        .with_env_filter(
+            EnvFilter::try_from_env("CHANCERY_LOG").unwrap_or_else(|_| EnvFilter::new("warn,chancery_runner=info")),
+        )
         .with_writer(std::io::stderr)
         .with_target(false);
-    let started = if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
+    let started = if std::io::stderr().is_terminal() {
+        builder.try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
     if let Err(error) = started {
         return ended(Err(error.to_string()));
     }

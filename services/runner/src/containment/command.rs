@@ -76,9 +76,8 @@ pub(crate) async fn run(
     else {
         return Err(ContainmentError::when("its pipes")(std::io::ErrorKind::BrokenPipe.into()));
     };
-    let mut line = serde_json::to_vec(specification).map_err(|error| {
-        ContainmentError::when("its specification")(std::io::Error::other(error))
-    })?;
+    let mut line = serde_json::to_vec(specification)
+        .map_err(|error| ContainmentError::when("its specification")(std::io::Error::other(error)))?;
     line.push(b'\n');
     orders.write_all(&line).await.map_err(ContainmentError::when("its supervisor does not listen"))?;
 

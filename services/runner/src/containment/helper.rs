@@ -14,12 +14,15 @@ pub(crate) const SUBCOMMAND: &str = "runner-exec";
 /// The longest specification that is read.
 const LONGEST: u64 = 4 << 20;
 
-/// Does what the runner started this process for; `arguments` are those after `runner-exec`. Without any it supervises
-/// a command that standard input specifies; with limits and a command it becomes that command.
-///
-/// # Errors
-/// When the command cannot be run.
-pub fn runner_exec(arguments: &[String]) -> io::Result<()> {
+/// Does what a runner started this binary for, if one did: whatever has a runner in it calls this first, with its whole
+/// command line. Without more arguments it supervises a command that standard input specifies; with limits and a command
+/// it becomes that command.
+pub fn contain(arguments: impl Iterator<Item = String>) -> Option<io::Result<()>> {
+    let mut arguments = arguments.skip(1);
+    (arguments.next().as_deref() == Some(SUBCOMMAND)).then(|| exec(&arguments.collect::<Vec<_>>()))
+}
+
+fn exec(arguments: &[String]) -> io::Result<()> {
     let [limits, program, arguments @ ..] = arguments else {
         return supervise();
     };

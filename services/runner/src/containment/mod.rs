@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::ContainmentError;
 pub(crate) use command::{Stream, run};
-pub use helper::runner_exec;
+pub use helper::contain;
 
 /// What one command may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

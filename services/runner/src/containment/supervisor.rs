@@ -40,8 +40,8 @@ pub(super) fn run(specification: &Specification, orders: impl BufRead + Send + '
     };
     drop(cgroup);
     let exit = Exit {
-        code: watch.status.and_then(|status| status.exit_status()).and_then(|code| i32::try_from(code).ok()),
-        signal: watch.status.and_then(|status| status.terminating_signal()).and_then(|code| i32::try_from(code).ok()),
+        code: watch.status.and_then(WaitStatus::exit_status).and_then(|code| i32::try_from(code).ok()),
+        signal: watch.status.and_then(WaitStatus::terminating_signal).and_then(|code| i32::try_from(code).ok()),
         ended,
         left_over,
     };

@@ -1,6 +1,7 @@
 //! One build: fetch, verify, initialise, plan, ask, apply, report.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,14 +14,16 @@ use super::prepare::{self, VARIABLES};
 use super::states::{Locked, States};
 use crate::containment::{ContainmentError, Ended, Exit};
 use crate::logs::{Journal, Level, Stage};
-use crate::server::{Finished, Job, Outcome, Planned, PlannedResource, Server, ServerError, Transition, Verdict};
+use crate::server::{
+    Finished, Instruction, Job, Outcome, Planned, PlannedResource, Server, ServerError, Transition, Verdict,
+};
 use crate::settings::Settings;
 use crate::terraform::{Binaries, environment, read_plan, read_state};
 
 /// Longest reason in a report.
 const LONGEST_REASON: usize = 2_000;
 /// How long reading the state afterwards may take.
-const READING: Duration = Duration::from_secs(120);
+const READING: Duration = Duration::from_mins(2);
 
 /// Why a build does not go on.
 #[derive(Debug)]
@@ -104,25 +107,37 @@ impl<S: Server> Build<'_, S> {
         self.ask(&planned).await?;
         self.go_on()?;
         // The very plan that was judged: nothing runs between, and this says so.
-        if digest != self.digest(&plan_path)? {
+        if digest != Self::digest(&plan_path)? {
             return Err(Stop::Failed("the plan was changed after it was judged".to_owned()));
         }
         self.directory.mark(&self.marker(true)).map_err(|error| unwritten(&error))?;
-        self.server.applying(&job.id).await?;
+        if let Err(error) = self.server.applying(&job.id).await {
+            return Err(self.refused(error).await);
+        }
         progress.finished.applied = true;
         progress.finished.resources_remain = true;
         let arguments = ["apply", "-input=false", "-auto-approve", "-json", "-lock-timeout=60s", &plan_file];
         let applied = commands.logged(Stage::Apply, &arguments, self.cancel).await;
         // Whatever came of it: the state is what counts.
-        if let Some(locked) = &locked {
-            locked.put_from(&self.directory.state()).map_err(|error| unkept(&error))?;
+        let kept = locked.map_or(Ok(()), |locked| locked.put_from(&self.directory.state()));
+        let in_order = applied.as_ref().is_ok_and(|(exit, _)| exit.code.is_some());
+        let succeeds = applied.as_ref().is_ok_and(|(exit, _)| exit.is_success());
+        let is_known = self.look(&commands, &shown, &planned, progress).await;
+        let stopped = applied.map_err(Stop::from).and_then(|applied| self.succeeded("apply", applied));
+        // What was cut off may have made something that it did not write down.
+        progress.finished.resources_remain |= !in_order;
+        if !succeeds {
+            // Something between what there was and what was planned.
+            progress.finished.daily_cost = None;
         }
-        let state = self.look(&commands, &shown, &planned, progress).await;
-        self.succeeded("apply", applied?)?;
-        if !state {
-            return Err(Stop::Failed("the state cannot be read after the apply".to_owned()));
+        match (stopped, kept) {
+            (Err(Stop::Failed(reason)), Err(error)) => {
+                Err(Stop::Failed(format!("{reason}; and the state cannot be kept: {error}")))
+            }
+            (_, Err(error)) => Err(unkept(&error)),
+            (Ok(()), Ok(())) if !is_known => Err(Stop::Failed("the state cannot be read after the apply".to_owned())),
+            (stopped, Ok(())) => stopped,
         }
-        Ok(())
     }
 
     /// What a runner that starts again is told.
@@ -150,7 +165,11 @@ impl<S: Server> Build<'_, S> {
     /// Template, binary, environment, providers.
     async fn prepare(&self, locked: Option<&Locked>) -> Result<Commands<'_>, Stop> {
         let (job, settings) = (self.job, self.settings);
-        self.journal.write(Stage::Prepare, Level::Info, &format!("template {} {}", job.template.name, job.template_version.name));
+        self.journal.write(
+            Stage::Prepare,
+            Level::Info,
+            &format!("template {} {}", job.template.name, job.template_version.name),
+        );
         let archive = tokio::select! {
             archive = self.server.archive(job) => archive?,
             () = self.cancel.cancelled() => return Err(Stop::Canceled),
@@ -192,11 +211,11 @@ impl<S: Server> Build<'_, S> {
         }
         let planned = commands.logged(Stage::Plan, &arguments, self.cancel).await?;
         self.succeeded("plan", planned)?;
-        let digest = self.digest(plan_file.as_ref())?;
+        let digest = Self::digest(plan_file.as_ref())?;
         let (exit, shown) = commands.answer(&["show", "-json", "-no-color", plan_file], self.cancel).await?;
         self.succeeded("show", (exit, None))?;
-        let shown: Value =
-            serde_json::from_slice(&shown).map_err(|error| Stop::Failed(format!("the plan cannot be read: {error}")))?;
+        let shown: Value = serde_json::from_slice(&shown)
+            .map_err(|error| Stop::Failed(format!("the plan cannot be read: {error}")))?;
         let before = read_state(shown.get("prior_state").unwrap_or(&Value::Null));
         progress.finished.resources_remain = !before.resources.is_empty();
         let mut plan = read_plan(&shown).map_err(|error| Stop::Failed(error.to_string()))?;
@@ -213,11 +232,13 @@ impl<S: Server> Build<'_, S> {
         let unknown = if planned.unknown.is_empty() { "" } else { ", as far as it is known" };
         let cost = format!("{} credits per day{unknown}", planned.daily_cost);
         self.journal.write(Stage::Plan, Level::Info, &cost);
-        match self.server.planned(&self.job.id, planned).await? {
+        let verdict = match self.server.planned(&self.job.id, planned).await {
+            Ok(verdict) => verdict,
+            Err(error) => return Err(self.refused(error).await),
+        };
+        match verdict {
             Verdict { accepted: true, .. } => Ok(()),
-            Verdict { reason, .. } => {
-                Err(Stop::Failed(reason.unwrap_or_else(|| "the plan was refused".to_owned())))
-            }
+            Verdict { reason, .. } => Err(Stop::Failed(reason.unwrap_or_else(|| "the plan was refused".to_owned()))),
         }
     }
 
@@ -246,8 +267,7 @@ impl<S: Server> Build<'_, S> {
             all.find(|one| one.address == address).map_or(0, |one| one.daily_cost)
         };
         let resources = state.resources.into_iter();
-        finished.resources =
-            resources.map(|one| PlannedResource { daily_cost: cost(&one.address), ..one }).collect();
+        finished.resources = resources.map(|one| PlannedResource { daily_cost: cost(&one.address), ..one }).collect();
         finished.outputs = state.outputs;
         true
     }
@@ -271,11 +291,18 @@ impl<S: Server> Build<'_, S> {
         }
     }
 
+    /// The server does not let a build go on: perhaps it was canceled in the meantime.
+    async fn refused(&self, error: ServerError) -> Stop {
+        let canceled = matches!(error, ServerError::Lost(_))
+            && matches!(self.server.heartbeat(&self.job.id).await, Ok(Instruction::Cancel));
+        if canceled { Stop::Canceled } else { error.into() }
+    }
+
     fn go_on(&self) -> Result<(), Stop> {
         if self.cancel.is_cancelled() { Err(Stop::Canceled) } else { Ok(()) }
     }
 
-    fn digest(&self, plan: &std::path::Path) -> Result<String, Stop> {
+    fn digest(plan: &Path) -> Result<String, Stop> {
         match fs::read(plan) {
             Ok(bytes) => Ok(format!("{:x}", Sha256::digest(bytes))),
             Err(error) => Err(Stop::Failed(format!("the plan cannot be read: {error}"))),

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// What a runner that starts again must know of a job that it had begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +141,6 @@ pub(crate) fn file_name(id: &str) -> String {
     if !id.is_empty() && id.len() <= 64 && id.chars().all(safe) {
         return id.to_owned();
     }
-    use sha2::{Digest, Sha256};
     format!("{:x}", Sha256::digest(id))
 }
 
@@ -162,7 +162,7 @@ mod tests {
         let locked = directory.work().join("a/b");
         fs::create_dir_all(&locked).unwrap();
         fs::write(locked.join("file"), "x").unwrap();
-        fs::set_permissions(&locked, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
         assert_eq!(JobDirectory::left_behind(jobs.path())[0].1, Some(marker("job-1")));
         directory.remove().unwrap();
         assert!(JobDirectory::left_behind(jobs.path()).is_empty());

@@ -32,7 +32,8 @@ impl States {
     pub(crate) fn lock(&self, workspace: &str) -> io::Result<Option<Locked>> {
         let directory = self.directory.join(file_name(workspace));
         DirBuilder::new().mode(0o700).recursive(true).create(&directory)?;
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(directory.join("lock"))?;
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(directory.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Locked { directory, _lock: lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -59,6 +60,8 @@ impl Locked {
     /// kept beside it.
     pub(crate) fn put_from(&self, left: &Path) -> io::Result<()> {
         let bytes = match fs::symlink_metadata(left) {
+            // Terraform makes the file before it writes the first state.
+            Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(()),
             Ok(metadata) if metadata.is_file() => fs::read(left)?,
             Ok(_) => return Err(io::Error::other("the state is not a file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -101,6 +104,8 @@ mod tests {
             locked.put_from(&left).unwrap();
             assert_eq!(serial(&locked.get().unwrap().unwrap()), Some(kept));
         }
+        fs::write(&left, "").unwrap();
+        locked.put_from(&left).unwrap();
         fs::write(&left, "half of i").unwrap();
         locked.put_from(&left).unwrap_err();
         assert_eq!(serial(&locked.get().unwrap().unwrap()), Some(3));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::{Chain, Level, Lines, LogChunk, LogLine, Masker, Stage};
-use crate::server::Server;
+use crate::server::{Server, ServerError};
 
 /// Lines sent at once.
 const CHUNK_LINES: usize = 100;
@@ -152,8 +152,15 @@ pub(crate) async fn ship<S: Server>(server: &S, job: &str, mut sender: Sender) {
             }
         }
         let chunk = LogChunk { lines, hash: chain.digest() };
-        if let Err(error) = server.log(job, &chunk).await {
-            tracing::warn!(job, %error, lines = chunk.lines.len(), "the server did not take lines of a log");
+        match server.log(job, &chunk).await {
+            Ok(()) => {}
+            Err(error @ ServerError::Unreachable(_)) => {
+                tracing::warn!(job, %error, lines = chunk.lines.len(), "the server did not take lines of a log");
+            }
+            Err(error) => {
+                tracing::warn!(job, %error, "the server does not take the log of a job");
+                return;
+            }
         }
     }
 }

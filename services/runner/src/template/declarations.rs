@@ -34,14 +34,16 @@ impl Declarations {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten();
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let tofu = name.ends_with(".tofu") || name.ends_with(".tofu.json");
-            found.for_tofu |= tofu;
-            if !(tofu || name.ends_with(".tf") || name.ends_with(".tf.json")) {
+            let stem = name.strip_suffix(".json");
+            let is_json = stem.is_some();
+            let ending = stem.unwrap_or(&name).rsplit_once('.').map(|(_, ending)| ending);
+            if !matches!(ending, Some("tf" | "tofu")) {
                 continue;
             }
+            found.for_tofu |= ending == Some("tofu");
             let small = entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LARGEST);
             let text = if small { fs::read_to_string(entry.path()).ok() } else { None };
-            let read = text.and_then(|text| if name.ends_with(".json") { found.json(&text) } else { found.hcl(&text) });
+            let read = text.and_then(|text| if is_json { found.json(&text) } else { found.hcl(&text) });
             found.incomplete |= read.is_none();
         }
         found

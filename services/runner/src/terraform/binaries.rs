@@ -11,7 +11,7 @@ use super::version::{Version, meets};
 use crate::template::Declarations;
 
 /// How long a binary may take to say its version.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Terraform or `OpenTofu`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,18 +112,15 @@ impl Binaries {
     /// The newest binary that a template takes.
     pub(crate) fn choose(&self, template: &Declarations) -> Result<(&Path, String), NoBinary> {
         let engine = if template.for_tofu { Engine::Tofu } else { self.preferred };
-        let takes = |binary: &&Binary| {
-            template.required_versions.iter().all(|requirement| meets(&binary.version, requirement))
-        };
+        let takes =
+            |binary: &&Binary| template.required_versions.iter().all(|requirement| meets(&binary.version, requirement));
         let takes = |binary: &&Binary| (binary.engine == engine || !template.for_tofu) && takes(binary);
         let fitting: Vec<&Binary> = self.found.iter().filter(takes).collect();
         let wanted = fitting.iter().find(|binary| binary.engine == engine).or(fitting.first());
         let Some(binary) = wanted else {
-            let mut required = template.required_versions.join(", ");
-            if template.for_tofu {
-                required = format!("OpenTofu {required}").trim_end().to_owned();
-            }
-            return Err(NoBinary::Version { required, found: self.to_string() });
+            let engine = template.for_tofu.then(|| "OpenTofu".to_owned());
+            let required: Vec<String> = engine.into_iter().chain(template.required_versions.iter().cloned()).collect();
+            return Err(NoBinary::Version { required: required.join(", "), found: self.to_string() });
         };
         Ok((&binary.path, format!("{} {}", binary.engine.as_str(), binary.version_text)))
     }

@@ -30,7 +30,8 @@ pub(crate) fn cli_configuration(mirror: &Mirror) -> String {
         let quoted: Vec<String> = patterns.iter().map(|pattern| quote(pattern)).collect();
         format!("[{}]", quoted.join(", "))
     };
-    let include = if mirror.include.is_empty() { String::new() } else { format!("    include = {}\n", list(&mirror.include)) };
+    let include =
+        if mirror.include.is_empty() { String::new() } else { format!("    include = {}\n", list(&mirror.include)) };
     text.push_str("provider_installation {\n");
     if let Some(directory) = &mirror.directory {
         let path = quote(&directory.display().to_string());
@@ -40,7 +41,11 @@ pub(crate) fn cli_configuration(mirror: &Mirror) -> String {
         write!(text, "  network_mirror {{\n    url = {}\n{include}  }}\n", quote(network)).ok();
     }
     if mirror.direct {
-        let exclude = if mirror.include.is_empty() { String::new() } else { format!("    exclude = {}\n", list(&mirror.include)) };
+        let exclude = if mirror.include.is_empty() {
+            String::new()
+        } else {
+            format!("    exclude = {}\n", list(&mirror.include))
+        };
         write!(text, "  direct {{\n{exclude}  }}\n").ok();
     }
     text.push_str("}\n");

@@ -178,9 +178,9 @@ fn references(shown: &Value) -> BTreeMap<String, Vec<String>> {
 fn target(metadata: &Listed, listed: &[Listed], references: &BTreeMap<String, Vec<String>>) -> Option<String> {
     let references = references.get(&without_instances(&metadata.address))?;
     let plain: Vec<String> = references.iter().map(|reference| without_instances(reference)).collect();
-    let candidates = listed.iter().filter(|resource| {
-        resource.kind != shown::METADATA && plain.contains(&without_instances(&resource.address))
-    });
+    let candidates = listed
+        .iter()
+        .filter(|resource| resource.kind != shown::METADATA && plain.contains(&without_instances(&resource.address)));
     let candidates: Vec<&Listed> = candidates.collect();
     let named = candidates.iter().find(|resource| references.contains(&resource.address));
     let same = candidates.iter().find(|resource| resource.index == metadata.index && resource.index.is_some());
@@ -208,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    fn resource(address: &str, values: Value) -> Value {
+    fn resource(address: &str, values: &Value) -> Value {
         let plain = without_instances(address);
         let mut parts = plain.rsplit('.');
         let (name, kind) = (parts.next().unwrap(), parts.next().unwrap());
@@ -237,11 +237,11 @@ mod tests {
     #[test]
     fn coder_metadata_gives_its_cost_to_what_it_refers_to() {
         let resources = [
-            resource("docker_container.workspace[0]", json!({})),
-            resource("docker_volume.home", json!({})),
-            resource("coder_metadata.container[0]", json!({"daily_cost": 30})),
-            resource("coder_metadata.home", json!({"daily_cost": 10})),
-            resource("coder_metadata.free", json!({"daily_cost": null})),
+            resource("docker_container.workspace[0]", &json!({})),
+            resource("docker_volume.home", &json!({})),
+            resource("coder_metadata.container[0]", &json!({"daily_cost": 30})),
+            resource("coder_metadata.home", &json!({"daily_cost": 10})),
+            resource("coder_metadata.free", &json!({"daily_cost": null})),
         ];
         let configuration = [
             metadata("container", &["docker_container.workspace[0].id", "docker_container.workspace"]),
@@ -254,47 +254,54 @@ mod tests {
     #[test]
     fn instances_meet_their_own_metadata_also_in_modules() {
         let module = json!({"address": "module.pair[\"a.b]\"]", "resources": [
-            resource("module.pair[\"a.b]\"].vm.machine[\"x\"]", json!({})),
-            resource("module.pair[\"a.b]\"].vm.machine[\"y\"]", json!({})),
-            resource("module.pair[\"a.b]\"].coder_metadata.cost[\"y\"]", json!({"daily_cost": 7})),
+            resource("module.pair[\"a.b]\"].vm.machine[\"x\"]", &json!({})),
+            resource("module.pair[\"a.b]\"].vm.machine[\"y\"]", &json!({})),
+            resource("module.pair[\"a.b]\"].coder_metadata.cost[\"y\"]", &json!({"daily_cost": 7})),
         ]});
         let call = json!({"pair": {"module": {"resources": [metadata("cost", &["vm.machine", "each.key"])]}}});
         let plan = json!({"planned_values": {"root_module": {"child_modules": [module]}},
                           "configuration": {"root_module": {"module_calls": call}}});
-        let expected =
-            [("module.pair[\"a.b]\"].vm.machine[\"x\"]".to_owned(), 0), ("module.pair[\"a.b]\"].vm.machine[\"y\"]".to_owned(), 7)];
+        let expected = [
+            ("module.pair[\"a.b]\"].vm.machine[\"x\"]".to_owned(), 0),
+            ("module.pair[\"a.b]\"].vm.machine[\"y\"]".to_owned(), 7),
+        ];
         assert_eq!(costs(&plan), (7, expected.to_vec()));
     }
 
     #[test]
     fn two_about_one_and_no_numbers_are_refused() {
         let resources = [
-            resource("vm.one", json!({})),
-            resource("coder_metadata.a", json!({"daily_cost": 1})),
-            resource("coder_metadata.b", json!({"daily_cost": 1})),
+            resource("vm.one", &json!({})),
+            resource("coder_metadata.a", &json!({"daily_cost": 1})),
+            resource("coder_metadata.b", &json!({"daily_cost": 1})),
         ];
         let configuration = [metadata("a", &["vm.one.id", "vm.one"]), metadata("b", &["vm.one.id", "vm.one"])];
         assert_eq!(read_plan(&plan(&resources, &configuration)), Err(PlanError::Twice("vm.one".to_owned())));
         for cost in [json!(-1), json!(1.5), json!("much"), json!(5_000_000_000_u64)] {
-            let resources = [resource("coder_metadata.a", json!({"daily_cost": cost}))];
+            let resources = [resource("coder_metadata.a", &json!({"daily_cost": cost}))];
             assert_eq!(read_plan(&plan(&resources, &[])), Err(PlanError::Cost("coder_metadata.a".to_owned())));
         }
     }
 
     #[test]
     fn what_is_not_known_is_said_and_is_not_nothing() {
-        let mut shown = plan(&[resource("coder_metadata.a", json!({}))], &[]);
+        let mut shown = plan(&[resource("coder_metadata.a", &json!({}))], &[]);
         shown["resource_changes"] = json!([{"address": "coder_metadata.a", "type": "coder_metadata",
             "change": {"after_unknown": {"daily_cost": true, "id": true}}}]);
         shown["output_changes"] = json!({"chancery": {"actions": ["create"], "after_unknown": {"daily_cost": true}}});
         let planned = read_plan(&shown).unwrap().planned;
-        assert_eq!((planned.daily_cost, planned.unknown), (0, vec!["coder_metadata.a".to_owned(), "output.chancery".to_owned()]));
+        assert_eq!(
+            (planned.daily_cost, planned.unknown),
+            (0, vec!["coder_metadata.a".to_owned(), "output.chancery".to_owned()])
+        );
     }
 
     #[test]
     fn outputs_of_the_convention_say_the_cost() {
-        let shown = |outputs: Value| json!({"planned_values": {"outputs": outputs, "root_module": {
-            "resources": [resource("terraform_data.machine[0]", json!({}))]}}});
+        let shown = |outputs: Value| {
+            json!({"planned_values": {"outputs": outputs, "root_module": {
+            "resources": [resource("terraform_data.machine[0]", &json!({}))]}}})
+        };
         assert_eq!(costs(&shown(json!({"chancery_daily_cost": {"value": 12}}))).0, 12);
         assert_eq!(costs(&shown(json!({"chancery_daily_cost": {"value": "12"}}))).0, 12);
         let both = json!({"chancery": {"value": {"daily_cost": 9, "resources": {"terraform_data.machine[0]": 8}}}});

@@ -48,7 +48,7 @@ struct Place {
 /// What a line says, and how much it matters. A line that is no JSON says what it says.
 pub(crate) fn said(line: &str) -> Option<(Level, String)> {
     let Ok(line) = serde_json::from_str::<Line>(line) else {
-        return (!line.trim().is_empty()).then(|| (Level::Info, without_colours(line)));
+        return plain(line);
     };
     if let Some(diagnostic) = line.diagnostic {
         let level = if diagnostic.severity == "error" { Level::Error } else { Level::Warn };
@@ -71,15 +71,29 @@ pub(crate) fn said(line: &str) -> Option<(Level, String)> {
     }
 }
 
+/// A line for people, out of the boxes that Terraform draws around mistakes.
+fn plain(line: &str) -> Option<(Level, String)> {
+    let text = without_colours(line);
+    let text = text.trim_matches(|character: char| character.is_whitespace() || "│╷╵".contains(character));
+    let level = match text {
+        "" => return None,
+        text if text.starts_with("Error: ") => Level::Error,
+        text if text.starts_with("Warning: ") => Level::Warn,
+        _ => Level::Info,
+    };
+    Some((level, text.to_owned()))
+}
+
 impl Diagnostic {
     fn text(&self) -> String {
         let mut text = if self.severity == "error" { "Error: " } else { "Warning: " }.to_owned();
         text.push_str(&self.summary);
         if !self.address.is_empty() {
-            text.push_str(&format!(" ({})", self.address));
+            text.extend([" (", &self.address, ")"]);
         }
         if let Some(range) = &self.range {
-            text.push_str(&format!(" at {} line {}", range.filename, range.start.line));
+            let line = range.start.line.to_string();
+            text.extend([" at ", &range.filename, " line ", &line]);
         }
         if !self.detail.is_empty() {
             text.push('\n');
@@ -115,7 +129,8 @@ mod tests {
     fn messages_diagnostics_and_plain_lines_become_lines() {
         let message = r#"{"@level":"info","@message":"terraform_data.a: Creating...","type":"apply_start"}"#;
         assert_eq!(said(message), Some((Level::Info, "terraform_data.a: Creating...".to_owned())));
-        let progress = r#"{"@level":"info","@message":"a: (local-exec): hi","hook":{"output":"hi"},"type":"provision_progress"}"#;
+        let progress =
+            r#"{"@level":"info","@message":"a: (local-exec): hi","hook":{"output":"hi"},"type":"provision_progress"}"#;
         assert_eq!(said(progress), Some((Level::Info, "hi".to_owned())));
         let diagnostic = r#"{"@level":"error","@message":"Error: no","diagnostic":{"severity":"error","summary":"no",
             "detail":"because\nof it","address":"terraform_data.a","range":{"filename":"main.tf","start":{"line":3}}}}"#;
@@ -124,5 +139,8 @@ mod tests {
         assert_eq!(said("\u{1b}[1m\u{1b}[31mred\u{1b}[0m\u{7}"), Some((Level::Info, "red".to_owned())));
         assert_eq!(said(r#"{"@level":"info","@message":"Outputs: 1","type":"outputs"}"#), None);
         assert_eq!(said("   "), None);
+        assert_eq!(said("╷"), None);
+        let boxed = "\u{1b}[31m│\u{1b}[0m \u{1b}[0mError: no";
+        assert_eq!(said(boxed), Some((Level::Error, "Error: no".to_owned())));
     }
 }

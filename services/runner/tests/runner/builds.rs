@@ -15,14 +15,14 @@ async fn a_workspace_is_started_stopped_and_deleted() {
     let archive = plain();
     let mut start = job("start", Transition::Start, &archive);
     let password = "correct-horse-battery";
-    start.parameters =
-        [("size", "medium"), ("disk_gib", "25"), ("password", password)].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+    start.parameters = [("size", "medium"), ("disk_gib", "25"), ("password", password)]
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .into();
     let parameters = start.parameters.clone();
     let heard = world.build(start, archive.clone()).await;
     heard.assert_proven();
     let planned = heard.planned.as_ref().unwrap();
-    let costs: Vec<(&str, u32)> =
-        planned.resources.iter().map(|one| (one.address.as_str(), one.daily_cost)).collect();
+    let costs: Vec<(&str, u32)> = planned.resources.iter().map(|one| (one.address.as_str(), one.daily_cost)).collect();
     assert_eq!(planned.daily_cost, 28);
     assert_eq!(costs, [("terraform_data.home", 3), ("terraform_data.machine[0]", 25)]);
     assert!(planned.unknown.is_empty());
@@ -127,14 +127,19 @@ async fn a_mistake_in_a_template_is_told_with_its_place() {
     let end = heard.end();
     assert_eq!((end.outcome, end.applied), (Outcome::Failed, false));
     let error = end.error.as_deref().unwrap();
-    assert!(error.starts_with("plan: Error: Reference to undeclared input variable") && error.contains("main.tf line 2"), "{error}");
+    assert!(
+        error.starts_with("plan: Error: Reference to undeclared input variable") && error.contains("main.tf line 2"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_decides_neither_about_its_state_nor_about_its_binary() {
     let world = World::new();
     let archive = main_tf(
-        r#"terraform { backend "local" { path = "/tmp/elsewhere.tfstate" } }
+        r#"terraform {
+             backend "local" { path = "/tmp/elsewhere.tfstate" }
+           }
            resource "terraform_data" "a" {}"#,
     );
     let heard = world.build(job("start", Transition::Start, &archive), archive).await;
@@ -189,7 +194,9 @@ async fn one_workspace_is_built_by_one_job_at_a_time() {
     world.settings.jobs = 2;
     let sign = world.sign("goes on");
     let slow = main_tf(&format!(
-        r#"resource "terraform_data" "a" {{ provisioner "local-exec" {{ command = "while ! test -e '{}'; do sleep 0.05; done" }} }}"#,
+        r#"resource "terraform_data" "a" {{
+             provisioner "local-exec" {{ command = "while ! test -e '{}'; do sleep 0.05; done" }}
+           }}"#,
         sign.display()
     ));
     world.server.offer(job("first", Transition::Start, &slow), slow);

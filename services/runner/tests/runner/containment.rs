@@ -1,6 +1,7 @@
 //! What templates may not do to the machine and to one another.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use chancery_runner::{Outcome, Transition};
@@ -12,7 +13,9 @@ use crate::world::{World, job, runs};
 /// A template whose only resource runs a script.
 fn script(command: &str) -> Vec<u8> {
     let quoted = serde_json::to_string(command).unwrap().replace("${", "$${").replace("%{", "%%{");
-    main_tf(&format!("resource \"terraform_data\" \"a\" {{\n  provisioner \"local-exec\" {{ command = {quoted} }}\n}}\n"))
+    main_tf(&format!(
+        "resource \"terraform_data\" \"a\" {{\n  provisioner \"local-exec\" {{ command = {quoted} }}\n}}\n"
+    ))
 }
 
 async fn run(world: &World, command: &str) -> Heard {
@@ -92,7 +95,21 @@ async fn a_job_sees_nothing_of_the_runner_and_nothing_of_the_job_before() {
     let heard = run(&world, &command).await;
     assert_eq!(heard.end().outcome, Outcome::Succeeded, "{:?}", heard.end());
     let environment = fs::read_to_string(&leave).unwrap();
-    let allowed = ["CODER_", "TF_", "CHECKPOINT_DISABLE=", "HOME=", "TMPDIR=", "PATH=", "LANG=", "PWD=", "KUBECONFIG=", "SHLVL=", "_=", "OLDPWD=", "0077"];
+    let allowed = [
+        "CODER_",
+        "TF_",
+        "CHECKPOINT_DISABLE=",
+        "HOME=",
+        "TMPDIR=",
+        "PATH=",
+        "LANG=",
+        "PWD=",
+        "KUBECONFIG=",
+        "SHLVL=",
+        "_=",
+        "OLDPWD=",
+        "0077",
+    ];
     for line in environment.lines() {
         assert!(allowed.iter().any(|prefix| line.starts_with(prefix)), "{line}");
     }
@@ -105,4 +122,29 @@ async fn a_job_sees_nothing_of_the_runner_and_nothing_of_the_job_before() {
     let archive = script(&look);
     let heard = world.build(job("next", Transition::Start, &archive), archive).await;
     assert_eq!(heard.end().outcome, Outcome::Succeeded, "{:?}", heard.end());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_may_run_as_somebody_else_who_sees_nothing_of_the_runners() {
+    let mut world = World::new();
+    // In the place of Terraform: it says who it is, and what it can read.
+    let (binary, states) = (world.sign("terraform"), world.settings.data_directory.join("states"));
+    let (version, look) = (r#"{"terraform_version":"1.9.0"}"#, format!("ls '{}'", states.display()));
+    let script = format!("#!/bin/sh\ntest \"$1\" = version && echo '{version}' && exit\nid -u\n{look} 2>&1\nexit 3\n");
+    fs::write(&binary, script).unwrap();
+    for open in
+        [binary.clone(), world.signs.path().to_owned(), world.settings.data_directory.parent().unwrap().to_owned()]
+    {
+        fs::set_permissions(open, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    (world.settings.binaries, world.settings.run_as) = (vec![binary], Some((65_534, 65_534)));
+    let heard = run(&world, "true").await;
+    let (end, text) = (heard.end(), heard.text());
+    assert_eq!((end.outcome, end.applied), (Outcome::Failed, false));
+    if rustix::process::geteuid().is_root() {
+        assert!(text.contains("\n65534\n") && text.contains("Permission denied"), "{text}");
+        assert_eq!(end.error.as_deref(), Some("init failed with exit code 3"));
+    } else {
+        assert!(end.error.as_deref().unwrap().contains("directory cannot be made"), "{end:?}");
+    }
 }

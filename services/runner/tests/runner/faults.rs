@@ -110,7 +110,7 @@ fn a_runner_that_dies_during_an_apply_reports_it_at_its_next_start() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(1), gone).await.unwrap();
         let running = world.start().await;
         let heard = world.until("start", |heard| !heard.finished.is_empty()).await;
         let end = heard.end();
@@ -143,8 +143,9 @@ async fn a_runner_that_drains_ends_its_job_and_takes_no_other() {
     let world = World::new();
     let (begun, sign) = (world.sign("begun"), world.sign("goes on"));
     let archive = main_tf(&format!(
-        r#"resource "terraform_data" "a" {{ provisioner "local-exec" {{
-             command = "touch '{}'; while ! test -e '{}'; do sleep 0.05; done" }} }}"#,
+        r#"resource "terraform_data" "a" {{
+             provisioner "local-exec" {{ command = "touch '{}'; while ! test -e '{}'; do sleep 0.05; done" }}
+           }}"#,
         begun.display(),
         sign.display()
     ));

@@ -35,7 +35,7 @@ pub(crate) struct Heard {
 impl Heard {
     /// All that the log says.
     pub(crate) fn text(&self) -> String {
-        self.lines.iter().map(|line| format!("{}\n", line.text)).collect()
+        self.lines.iter().flat_map(|line| [line.text.as_str(), "\n"]).collect()
     }
 
     /// The one report.

@@ -17,7 +17,7 @@ use crate::server::{Heard, Recorder};
 use crate::terraform::terraform;
 
 /// Longest that any job of the tests may take on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server, a data directory, and a directory that scripts can leave signs in.
 pub(crate) struct World {
@@ -72,10 +72,8 @@ impl World {
     /// Waits until something is told of a job.
     pub(crate) async fn until(&self, job: &str, holds: impl Fn(&Heard) -> bool) -> Heard {
         let waiting = self.server.until(job, holds);
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(heard) => heard,
-            Err(_) => panic!("{job} did not come so far: {:?}", self.server.heard(job)),
-        }
+        let heard = tokio::time::timeout(PATIENCE, waiting).await;
+        heard.unwrap_or_else(|_| panic!("{job} did not come so far: {:?}", self.server.heard(job)))
     }
 
     /// Has one job done.
