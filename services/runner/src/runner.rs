@@ -16,6 +16,8 @@ use crate::terraform::Binaries;
 
 /// Shortest time between two questions for a job that were answered with none.
 const IDLE: Duration = Duration::from_secs(2);
+/// How long canceled jobs are waited for besides the time they are given.
+const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -49,7 +51,11 @@ pub async fn serve<S: Server>(
     binaries: Arc<Binaries>,
     shutdown: Shutdown,
 ) -> Result<(), RunnerError> {
-    job::recover(&*server, &settings.data_directory, settings.run_as.is_some()).await?;
+    let recovering = job::recover(&*server, &settings.data_directory, settings.run_as.is_some());
+    match shutdown.drain.run_until_cancelled(recovering).await {
+        Some(recovered) => recovered?,
+        None => return Ok(()),
+    }
     let (hands, jobs) = (Arc::new(Semaphore::new(settings.jobs.max(1))), TaskTracker::new());
     let request = Acquire { organization: settings.organization.clone(), tags: settings.tags.clone() };
     let mut pause = FIRST_PAUSE;
@@ -95,6 +101,13 @@ pub async fn serve<S: Server>(
     }
     jobs.close();
     tracing::info!(jobs = jobs.len(), "no more jobs are taken");
-    jobs.wait().await;
+    // Reports that cannot be delivered are on disk; nobody waits for them after the second signal.
+    let patience = settings.limits.grace * 2 + PATIENCE;
+    tokio::select! {
+        () = jobs.wait() => {}
+        () = async { shutdown.now.cancelled().await; tokio::time::sleep(patience).await } => {
+            tracing::warn!(jobs = jobs.len(), "not every job has ended; what is left is done at the next start");
+        }
+    }
     stopped
 }

@@ -1,5 +1,5 @@
-//! A control group per command, where the system lets the runner make one: the kernel then bounds memory and
-//! processes of all of it, and kills all of it at once.
+//! A control group per command, where the system lets the runner make one: the kernel then bounds the memory and the
+//! processes of all of it together.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,12 @@ use std::time::Duration;
 
 use super::Limits;
 
-/// A group of the second version of control groups; it is removed when it is dropped.
+/// The group that the supervisor of this process id makes in `parent`.
+fn group(parent: &Path, supervisor: u32) -> PathBuf {
+    parent.join(format!("chancery-{supervisor}"))
+}
+
+/// A group of the second version of control groups.
 #[derive(Debug)]
 pub(super) struct Cgroup {
     directory: PathBuf,
@@ -19,12 +24,12 @@ impl Cgroup {
     /// Makes a group in `parent` and moves this process into it. `None` where it is not allowed: the supervisor's own
     /// limits hold either way.
     pub(super) fn enter(parent: &Path, limits: &Limits) -> Option<Self> {
-        let group = Self { directory: parent.join(format!("chancery-{}", std::process::id())) };
+        let group = Self { directory: group(parent, std::process::id()) };
         fs::create_dir(&group.directory).ok()?;
         // Which of them there are depends on what the parent delegates.
         group.write("memory.max", &limits.memory_bytes.to_string()).ok();
         group.write("memory.swap.max", "0").ok();
-        group.write("pids.max", &(limits.processes + 1).to_string()).ok();
+        group.write("pids.max", &limits.processes.saturating_add(2).to_string()).ok();
         group.write("cgroup.procs", "0").ok()?;
         Some(group)
     }
@@ -40,17 +45,30 @@ impl Cgroup {
     }
 }
 
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // This process is the last one in it; a group can be removed when it is empty.
-        if let Some(parent) = self.directory.parent() {
-            fs::write(parent.join("cgroup.procs"), "0").ok();
+/// Removes the group of a supervisor that is gone, and whatever is still in it.
+pub(super) fn remove(parent: &Path, supervisor: u32) {
+    let group = group(parent, supervisor);
+    if !group.is_dir() {
+        return;
+    }
+    fs::write(group.join("cgroup.kill"), "1").ok();
+    for _ in 0..50 {
+        if fs::remove_dir(&group).is_ok() {
+            return;
         }
-        for _ in 0..20 {
-            if fs::remove_dir(&self.directory).is_ok() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    tracing::warn!(group = %group.display(), "a control group cannot be removed");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_group_can_be_made_there_is_none() {
+        let nowhere = tempfile::tempdir().unwrap().path().join("nowhere");
+        assert!(Cgroup::enter(&nowhere, &Limits::default()).is_none());
+        remove(&nowhere, 1);
     }
 }

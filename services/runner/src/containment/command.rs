@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::helper::SUBCOMMAND;
-use super::{Ended, Exit, Specification, processes};
+use super::{Ended, Exit, Specification, cgroup, processes};
 
 /// Bytes read at once.
 const CHUNK: usize = 16 << 10;
@@ -139,6 +139,9 @@ async fn next(from: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> usize {
 
 /// What the supervisor reported. One that was killed reports nothing; what was in its session is killed in its place.
 async fn exit(specification: &Specification, supervisor: Option<u32>) -> Exit {
+    if let (Some(parent), Some(id)) = (specification.cgroup.clone(), supervisor) {
+        tokio::task::spawn_blocking(move || cgroup::remove(&parent, id)).await.ok();
+    }
     let report = tokio::fs::read(&specification.report).await.ok();
     if let Some(exit) = report.and_then(|report| serde_json::from_slice::<Exit>(&report).ok()) {
         tokio::fs::remove_file(&specification.report).await.ok();

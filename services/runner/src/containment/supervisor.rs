@@ -38,7 +38,6 @@ pub(super) fn run(specification: &Specification, orders: impl BufRead + Send + '
         Some(cgroup) if cgroup.ran_out_of_memory() => Some(Ended::MemoryLimit),
         _ => watch.ended,
     };
-    drop(cgroup);
     let exit = Exit {
         code: watch.status.and_then(WaitStatus::exit_status).and_then(|code| i32::try_from(code).ok()),
         signal: watch.status.and_then(WaitStatus::terminating_signal).and_then(|code| i32::try_from(code).ok()),

@@ -111,7 +111,7 @@ impl<S: Server> Build<'_, S> {
             return Err(Stop::Failed("the plan was changed after it was judged".to_owned()));
         }
         self.directory.mark(&self.marker(true)).map_err(|error| unwritten(&error))?;
-        if let Err(error) = self.server.applying(&job.id).await {
+        if let Err(error) = self.unless_canceled(self.server.applying(&job.id)).await? {
             return Err(self.refused(error).await);
         }
         progress.finished.applied = true;
@@ -170,10 +170,7 @@ impl<S: Server> Build<'_, S> {
             Level::Info,
             &format!("template {} {}", job.template.name, job.template_version.name),
         );
-        let archive = tokio::select! {
-            archive = self.server.archive(job) => archive?,
-            () = self.cancel.cancelled() => return Err(Stop::Canceled),
-        };
+        let archive = self.unless_canceled(self.server.archive(job)).await??;
         let declared = prepare::template(&archive, job, self.directory, settings).map_err(Stop::Failed)?;
         let secret = job.parameters.iter().filter(|(name, _)| declared.is_sensitive(name));
         self.journal.learn(secret.map(|(_, value)| value.as_str()));
@@ -232,7 +229,7 @@ impl<S: Server> Build<'_, S> {
         let unknown = if planned.unknown.is_empty() { "" } else { ", as far as it is known" };
         let cost = format!("{} credits per day{unknown}", planned.daily_cost);
         self.journal.write(Stage::Plan, Level::Info, &cost);
-        let verdict = match self.server.planned(&self.job.id, planned).await {
+        let verdict = match self.unless_canceled(self.server.planned(&self.job.id, planned)).await? {
             Ok(verdict) => verdict,
             Err(error) => return Err(self.refused(error).await),
         };
@@ -296,6 +293,11 @@ impl<S: Server> Build<'_, S> {
         let canceled = matches!(error, ServerError::Lost(_))
             && matches!(self.server.heartbeat(&self.job.id).await, Ok(Instruction::Cancel));
         if canceled { Stop::Canceled } else { error.into() }
+    }
+
+    /// Waits for the server, and no longer than until the build is canceled.
+    async fn unless_canceled<T>(&self, asked: impl Future<Output = T>) -> Result<T, Stop> {
+        self.cancel.run_until_cancelled(asked).await.ok_or(Stop::Canceled)
     }
 
     fn go_on(&self) -> Result<(), Stop> {

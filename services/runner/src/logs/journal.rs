@@ -13,6 +13,8 @@ use crate::server::{Server, ServerError};
 const CHUNK_LINES: usize = 100;
 /// Bytes sent at once.
 const CHUNK_BYTES: usize = 64 << 10;
+/// What a line counts besides its text: empty ones take room, too.
+const LINE: usize = 16;
 /// How long lines wait for others.
 const DEBOUNCE: Duration = Duration::from_millis(250);
 
@@ -94,7 +96,7 @@ impl Journal {
 impl Writer {
     fn record(&mut self, ready: Vec<((Stage, Level), String)>) {
         for ((stage, level), text) in ready {
-            match self.bytes_left.checked_sub(text.len() + 1) {
+            match self.bytes_left.checked_sub(text.len() + LINE) {
                 // The end is always told.
                 _ if stage == Stage::Finish => self.append(stage, level, text),
                 Some(left) if !self.said_full => {
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_full_log_says_so_once_and_still_tells_the_end() {
-        let (journal, sender) = Journal::new(Masker::default(), 20);
+        let (journal, sender) = Journal::new(Masker::default(), 50);
         for _ in 0..5 {
             journal.write(Stage::Apply, Level::Info, "12345678");
         }

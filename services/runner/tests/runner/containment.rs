@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chancery_runner::{Outcome, Transition};
@@ -147,4 +149,23 @@ async fn a_job_may_run_as_somebody_else_who_sees_nothing_of_the_runners() {
     } else {
         assert!(end.error.as_deref().unwrap().contains("directory cannot be made"), "{end:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_has_a_control_group_of_its_own_where_the_runner_may_make_one() {
+    let mut world = World::new();
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(PathBuf::from);
+    let root = roots.into_iter().find(|root| root.join("cgroup.procs").exists()).unwrap_or_default();
+    let probe = root.join(format!("chancery-probe-{}", std::process::id()));
+    let enter = format!("echo 0 > '{}/cgroup.procs'", probe.display());
+    let allowed = fs::create_dir(&probe).is_ok()
+        && Command::new("sh").args(["-c", &enter]).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    fs::remove_dir(&probe).ok();
+    world.settings.cgroup = Some(root.clone());
+    let heard = run(&world, "cat /proc/self/cgroup").await;
+    assert_eq!(heard.end().outcome, Outcome::Succeeded, "{:?}", heard.end());
+    let text = heard.text();
+    let named = text.lines().find_map(|line| line.strip_prefix("0::/chancery-"));
+    assert_eq!(named.is_some(), allowed, "{text}");
+    assert!(named.is_none_or(|name| !root.join(format!("chancery-{name}")).exists()));
 }
