@@ -6,6 +6,7 @@ mod archives;
 mod builds;
 mod containment;
 mod faults;
+mod http;
 mod logs;
 mod server;
 mod templates;
