@@ -54,7 +54,7 @@ async fn too_many_processes_end_the_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_long_a_time_ends_the_job() {
     let mut world = World::new();
-    world.settings.limits.wall_clock = Duration::from_secs(6);
+    world.settings.limits.wall_clock = Duration::from_secs(8);
     // It does not even listen.
     world.settings.limits.grace = Duration::from_millis(500);
     let heard = run(&world, "trap '' INT TERM; while true; do sleep 0.1; done").await;
