@@ -153,6 +153,17 @@ pub(crate) fn name(field: &'static str, text: &str, limit: usize) -> Result<(), 
     Ok(())
 }
 
+/// Text for people, bounded, perhaps of several lines.
+pub(crate) fn prose(field: &'static str, text: &str, limit: usize) -> Result<(), Refusal> {
+    if text.chars().count() > limit {
+        return Err(Refusal::invalid(field, format!("must have at most {limit} characters")));
+    }
+    if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
+        return Err(Refusal::invalid(field, "must not contain control characters"));
+    }
+    Ok(())
+}
+
 /// A name for machines: lower-case letters, digits and `-`, with a letter first.
 pub(crate) fn slug(field: &'static str, text: &str) -> Result<(), Refusal> {
     name(field, text, MAX_NAME)?;

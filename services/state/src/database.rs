@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 use crate::StateError;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 16] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_roles", &["user_id", "role", "organization"]),
@@ -22,6 +22,7 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 15] = [
     ("templates", &["id"]),
     ("template_versions", &["template_id", "id"]),
     ("template_access", &["template_id", "subject_kind", "subject_id", "permission"]),
+    ("template_promotions", &["template_id"]),
     ("workspaces", &["id"]),
     ("sessions", &["id"]),
     ("tokens", &["id"]),

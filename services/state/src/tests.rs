@@ -23,6 +23,7 @@ use crate::*;
 mod directory;
 mod history;
 mod plans;
+mod templates;
 
 /// The kinds of step a random history is made of: type, resource kind, payload.
 fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
@@ -50,8 +51,21 @@ fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static 
             "template",
             json!({"version_id": format!("v{other}"), "version_name": "v", "sha256": "00", "size_bytes": number}),
         ),
-        14 => ("template.version.promoted", "template", json!({"version_id": format!("v{other}")})),
-        15 => ("template.deprecated", "template", json!({"message": "use another"})),
+        14 => {
+            let types = [
+                "template.version.promoted",
+                "template.version.promotion.requested",
+                "template.version.promotion.withdrawn",
+                "template.version.archived",
+                "template.version.unarchived",
+            ];
+            (types[number as usize % types.len()], "template", json!({"version_id": format!("v{other}")}))
+        }
+        15 => {
+            let types = ["template.deprecated", "template.undeprecated", "template.updated"];
+            let data = json!({"message": "use another", "display_name": "", "settings": {"daily_cost": number}});
+            (types[number as usize % types.len()], "template", data)
+        }
         16 => ("workspace.created", "workspace", json!({"template_id": format!("{other}")})),
         17 => ("workspace.build.requested", "workspace", build),
         18 => ("workspace.build.started", "workspace", build),

@@ -34,7 +34,12 @@ impl State {
     }
 
     /// The rows of `statement` for all `ids`: its `$ids` is replaced by parameters, `first` is `$1`.
-    async fn rows_of(&self, statement: &str, first: &str, ids: &[String]) -> Result<Vec<AnyRow>, StateError> {
+    pub(crate) async fn rows_of(
+        &self,
+        statement: &str,
+        first: &str,
+        ids: &[String],
+    ) -> Result<Vec<AnyRow>, StateError> {
         let mut rows = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let parameters: Vec<String> = (2..chunk.len() + 2).map(|number| format!("${number}")).collect();
@@ -47,7 +52,7 @@ impl State {
     }
 }
 
-fn bound(limit: usize) -> i64 {
+pub(crate) fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

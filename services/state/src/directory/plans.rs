@@ -1,9 +1,9 @@
 //! The statements on hot paths, and the index each must go by.
 
 use super::{access, groups, possessions, resources, users};
-use crate::queries;
+use crate::{queries, templates};
 
-pub(crate) const HOT: [(&str, &str); 26] = [
+pub(crate) const HOT: [(&str, &str); 35] = [
     (users::BY_ID, "sqlite_autoindex_users_1 (id=?)"),
     (users::BY_NAME, "users_by_username (username_key=?)"),
     (users::BY_EXTERNAL_ID, "users_by_external_id (external_id=? AND connection=?)"),
@@ -32,5 +32,14 @@ pub(crate) const HOT: [(&str, &str); 26] = [
     (access::GROUPS_AMONG, "groups_of_member (user_id=?)"),
     (possessions::SESSIONS, "sessions_open (user_id=?)"),
     (possessions::WORKSPACES, "workspaces_of_owner (owner_id=?)"),
+    (templates::TEMPLATE, "sqlite_autoindex_templates_1 (id=?)"),
+    (templates::NAMESAKES, "templates_by_name (name_key=? AND organization=?)"),
+    (templates::PAGE, "sqlite_autoindex_templates_1 (id>?)"),
+    (templates::VERSION, "sqlite_autoindex_template_versions_1 (template_id=? AND id=?)"),
+    (templates::VERSIONS, "sqlite_autoindex_template_versions_1 (template_id=?)"),
+    (templates::CONTENTS, "sqlite_autoindex_template_versions_1 (template_id=? AND id=?)"),
+    (templates::ACCESS, "sqlite_autoindex_template_access_1 (template_id=?)"),
+    (templates::PROMOTION, "sqlite_autoindex_template_promotions_1 (template_id=?)"),
+    (templates::LIVING_WORKSPACES, "workspaces_of_template (template_id=?)"),
     (queries::TOKENS_OF, "tokens_of_owner (owner_id=?)"),
 ];

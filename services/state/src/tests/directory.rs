@@ -15,16 +15,16 @@ use chancery_domain::users::{CreateUser, DeleteUser, UpdateUser};
 use super::*;
 
 /// A log, and its state on both engines.
-struct World {
+pub(super) struct World {
     log: Log,
-    states: Vec<State>,
+    pub(super) states: Vec<State>,
     ids: u128,
     _engines: Engines,
     _directory: TempDir,
 }
 
 impl World {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let (directory, engines) = (TempDir::new().unwrap(), Engines::start());
         let log = Log::open(directory.path(), LogOptions::default()).await.unwrap();
         let mut states = Vec::new();
@@ -35,12 +35,12 @@ impl World {
     }
 
     /// A context whose event ids nobody else draws.
-    fn context(&mut self) -> Context {
+    pub(super) fn context(&mut self) -> Context {
         self.ids += 1000;
         context(self.ids)
     }
 
-    async fn take(&self, events: Result<Vec<Event>, Refusal>) {
+    pub(super) async fn take(&self, events: Result<Vec<Event>, Refusal>) {
         append(&self.log, events.unwrap().into_iter()).await;
         for state in &self.states {
             fold(&self.log, state, &self.log.heads()).await.unwrap();
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Other systems tell of these.
-    async fn hear(&mut self, told: &[(&str, &str, &str, Value)]) {
+    pub(super) async fn hear(&mut self, told: &[(&str, &str, &str, Value)]) {
         let events = told.iter().map(|(event_type, kind, id, data)| {
             self.ids += 1;
             let at = Timestamp::from_micros(1_800_000_000_000_000).unwrap();

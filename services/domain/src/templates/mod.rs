@@ -1,10 +1,19 @@
-//! Templates: what workspaces are made from, as decisions know them.
+//! Templates: what workspaces are made from. Here is what decisions know of them; the decisions are about the
+//! template itself ([`lifecycle`]), its versions ([`versions`]) and who may use it ([`access`]).
+//!
+//! INVARIANT: where a promotion takes two people, nobody brings a version into use alone.
+
+pub mod access;
+pub mod lifecycle;
+pub mod settings;
+pub mod versions;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::decision::Refusal;
 use crate::event::Resource;
 use crate::time::Timestamp;
 
@@ -107,6 +116,17 @@ impl TemplateRecord {
     pub fn resource(&self) -> Resource {
         Resource::new("template", &self.id).named(&self.name)
     }
+
+    /// Whether it may be changed: it is there, and Chancery's own.
+    pub(crate) fn is_there(&self) -> Result<(), Refusal> {
+        if self.status == TemplateStatus::Deleted {
+            return Err(Refusal::Unknown("template"));
+        }
+        if !self.own {
+            return Err(Refusal::conflict("the template is another system's: it is changed there"));
+        }
+        Ok(())
+    }
 }
 
 /// A version of a template. It never changes, except that it is put away.
@@ -197,3 +217,23 @@ pub struct TemplateGrant {
     /// When it was given.
     pub granted_at: Timestamp,
 }
+
+/// A promotion that waits for a second person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromotionRequest {
+    /// Id of the version.
+    pub version_id: String,
+    /// Its name.
+    pub version_name: Option<String>,
+    /// User id of whoever asked.
+    pub requested_by: String,
+    /// Their login name.
+    pub requested_by_name: Option<String>,
+    /// When they asked.
+    pub requested_at: Timestamp,
+    /// Id of the event that says so.
+    pub event: String,
+}
+
+#[cfg(test)]
+mod tests;
