@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::commands::Commands;
 use super::directory::{JobDirectory, Marker};
 use super::prepare::{self, VARIABLES};
-use super::states::{Locked, States};
+use super::states::{Locked, States, is_safe};
 use crate::containment::{ContainmentError, Ended, Exit};
 use crate::logs::{Journal, Level, Stage};
 use crate::server::{
@@ -58,13 +58,14 @@ pub(super) struct Build<'a, S> {
 
 /// What is known of a build so far.
 #[derive(Debug)]
-pub(super) struct Progress {
+struct Progress {
     finished: Finished,
+    state_is_safe: bool,
 }
 
 impl<S: Server> Build<'_, S> {
-    /// Does it, and says how it ended.
-    pub(super) async fn run(&self) -> Finished {
+    /// Does it, and says how it ended, and whether the job's directory may go: its state is kept elsewhere.
+    pub(super) async fn run(&self) -> (Finished, bool) {
         let mut progress = Progress {
             finished: Finished {
                 outcome: Outcome::Succeeded,
@@ -78,6 +79,7 @@ impl<S: Server> Build<'_, S> {
                 log_lines: 0,
                 log_digest: String::new(),
             },
+            state_is_safe: true,
         };
         let stopped = self.steps(&mut progress).await.err();
         let mut finished = progress.finished;
@@ -94,7 +96,7 @@ impl<S: Server> Build<'_, S> {
                 finished.error = Some(reason);
             }
         }
-        finished
+        (finished, progress.state_is_safe)
     }
 
     async fn steps(&self, progress: &mut Progress) -> Result<(), Stop> {
@@ -119,7 +121,8 @@ impl<S: Server> Build<'_, S> {
         let arguments = ["apply", "-input=false", "-auto-approve", "-json", "-lock-timeout=60s", &plan_file];
         let applied = commands.logged(Stage::Apply, &arguments, self.cancel).await;
         // Whatever came of it: the state is what counts.
-        let kept = locked.map_or(Ok(()), |locked| locked.put_from(&self.directory.state()));
+        let kept = locked.as_ref().map_or(Ok(()), |locked| locked.put_from(&self.directory.state()));
+        progress.state_is_safe = is_safe(&kept);
         let in_order = applied.as_ref().is_ok_and(|(exit, _)| exit.code.is_some());
         let succeeds = applied.as_ref().is_ok_and(|(exit, _)| exit.is_success());
         let is_known = self.look(&commands, &shown, &planned, progress).await;

@@ -31,8 +31,6 @@ impl JobDirectory {
     /// Makes it. What is for the job alone belongs to `owner`, where jobs run as somebody else.
     pub(crate) fn make(jobs: &Path, marker: &Marker, owner: Option<(u32, u32)>) -> io::Result<Self> {
         let root = jobs.join(file_name(&marker.job));
-        // Left by an earlier try; nothing runs there any more.
-        remove(&root)?;
         let open = if owner.is_some() { 0o711 } else { 0o700 };
         DirBuilder::new().mode(open).create(&root)?;
         let directory = Self { root };
@@ -45,6 +43,11 @@ impl JobDirectory {
             }
         }
         Ok(directory)
+    }
+
+    /// Whether a job has one.
+    pub(crate) fn exists(jobs: &Path, job: &str) -> bool {
+        jobs.join(file_name(job)).exists()
     }
 
     /// Those that are there, with what is known of them.
@@ -163,6 +166,8 @@ mod tests {
         fs::create_dir_all(&locked).unwrap();
         fs::write(locked.join("file"), "x").unwrap();
         fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
+        JobDirectory::make(jobs.path(), &marker("job-1"), None).unwrap_err();
+        assert!(JobDirectory::exists(jobs.path(), "job-1") && !JobDirectory::exists(jobs.path(), "job-2"));
         assert_eq!(JobDirectory::left_behind(jobs.path())[0].1, Some(marker("job-1")));
         directory.remove().unwrap();
         assert!(JobDirectory::left_behind(jobs.path()).is_empty());

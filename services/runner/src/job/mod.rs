@@ -30,6 +30,11 @@ pub(crate) async fn run<S: Server>(
     job: &Job,
     cancel: CancellationToken,
 ) {
+    if JobDirectory::exists(&settings.data_directory.join("jobs"), &job.id) {
+        // It runs here, or its state waits to be kept. Whoever began it reports its end.
+        tracing::warn!(job = job.id, "a job that this runner has begun already is not begun again");
+        return;
+    }
     let mut masker = Masker::default();
     masker.add(job.secrets.values().map(String::as_str));
     masker.add(job.state.iter().map(|state| state.password.as_str()));
@@ -73,7 +78,9 @@ async fn build<S: Server>(
     match JobDirectory::make(&settings.data_directory.join("jobs"), &marker, settings.run_as) {
         Ok(directory) => {
             let build = Build { server, settings, binaries, job, directory: &directory, journal, cancel };
-            (build.run().await, Some(directory))
+            let (finished, state_is_safe) = build.run().await;
+            // Otherwise the next start tries again.
+            (finished, state_is_safe.then_some(directory))
         }
         Err(error) => {
             let reason = format!("the job's directory cannot be made: {error}");

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::directory::{JobDirectory, Marker, file_name, write_durably};
-use super::states::States;
+use super::states::{States, is_safe};
 use crate::server::{Finished, Server, ServerError};
 
 /// A report on its way.
@@ -60,32 +60,38 @@ pub(crate) async fn recover<S: Server>(server: &S, data: &Path, run_as: bool) ->
         }
     }
     for (directory, marker) in JobDirectory::left_behind(&data.join("jobs")) {
-        if let Some(marker) = marker {
-            end(server, data, &directory, &marker).await;
+        let state_is_safe = match marker {
+            Some(marker) => end(server, data, &directory, &marker).await,
+            None => true,
+        };
+        if state_is_safe {
+            directory.remove()?;
         }
-        directory.remove()?;
     }
     Ok(())
 }
 
-/// Ends a job that was interrupted by the end of this runner.
-async fn end<S: Server>(server: &S, data: &Path, directory: &JobDirectory, marker: &Marker) {
+/// Ends a job that was interrupted by the end of this runner. Whether its state is safe.
+async fn end<S: Server>(server: &S, data: &Path, directory: &JobDirectory, marker: &Marker) -> bool {
     tracing::warn!(job = marker.job, applying = marker.applying, "a job was interrupted by the end of this runner");
+    let mut state_is_safe = true;
     if marker.keeps_state && marker.applying {
         let states = States::new(data.join("states"));
         let kept = states.lock(&marker.workspace).and_then(|locked| match locked {
             Some(locked) => locked.put_from(&directory.state()),
             None => Err(io::Error::other("it is locked")),
         });
+        state_is_safe = is_safe(&kept);
         if let Err(error) = kept {
             tracing::error!(job = marker.job, %error, "the state of an interrupted job cannot be kept");
         }
     }
     if data.join("reports").join(format!("{}.json", file_name(&marker.job))).exists() {
-        return;
+        return state_is_safe;
     }
     let reason = "the runner was stopped during the build".to_owned();
     let mut finished = Finished::failed(reason, true);
     finished.applied = marker.applying;
     report(server, data, &marker.job, &finished).await;
+    state_is_safe
 }

@@ -69,7 +69,8 @@ impl Locked {
         };
         let Some(serial) = serial(&bytes) else {
             write_durably(&self.directory.join("unreadable.tfstate"), &bytes)?;
-            return Err(io::Error::other("the state cannot be read; it is kept as unreadable.tfstate"));
+            let reason = "the state cannot be read; it is kept as unreadable.tfstate";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         };
         if let Some(before) = self.get()? {
             if before == bytes || self::serial(&before).is_some_and(|before| before > serial) {
@@ -79,6 +80,11 @@ impl Locked {
         }
         write_durably(&self.state(), &bytes)
     }
+}
+
+/// Whether a state that was to be taken is safe now: it was taken, or nobody can make anything of it.
+pub(crate) fn is_safe(taken: &io::Result<()>) -> bool {
+    taken.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 fn serial(state: &[u8]) -> Option<u64> {

@@ -203,6 +203,8 @@ async fn one_workspace_is_built_by_one_job_at_a_time() {
     let running = world.start().await;
     world.until("first", |heard| heard.applying == 1).await;
     let archive = plain();
+    // The same again is ignored, another job of the same workspace is refused.
+    world.server.offer(job("first", Transition::Start, &archive), archive.clone());
     world.server.offer(job("second", Transition::Start, &archive), archive);
     let heard = world.until("second", |heard| !heard.finished.is_empty()).await;
     assert!(heard.end().error.as_deref().unwrap().contains("another build of this workspace"));

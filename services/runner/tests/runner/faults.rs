@@ -159,3 +159,37 @@ async fn a_runner_that_drains_ends_its_job_and_takes_no_other() {
     assert_eq!(world.server.heard("start").end().outcome, Outcome::Succeeded);
     assert!(world.server.heard("next").planned.is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_cannot_be_kept_stays_until_it_can() {
+    let world = World::new();
+    let sign = world.sign("begun");
+    let go_on = world.sign("goes on");
+    let archive = main_tf(&format!(
+        r#"resource "terraform_data" "a" {{
+             provisioner "local-exec" {{ command = "touch '{}'; while ! test -e '{}'; do sleep 0.05; done" }}
+           }}"#,
+        sign.display(),
+        go_on.display()
+    ));
+    world.server.offer(job("start", Transition::Start, &archive), archive);
+    let running = world.start().await;
+    appears(&sign).await;
+    // A directory is where the state is to be written.
+    let obstacle = world.state().with_extension("unfinished");
+    fs::create_dir(&obstacle).unwrap();
+    fs::write(go_on, "").unwrap();
+    let heard = world.until("start", |heard| !heard.finished.is_empty()).await;
+    let end = heard.end();
+    assert_eq!((end.outcome, end.applied, end.resources_remain), (Outcome::Failed, true, true));
+    assert!(end.error.as_deref().unwrap().contains("the state cannot be kept"), "{end:?}");
+    running.stop().await;
+    assert!(!world.state().exists());
+
+    fs::remove_dir(obstacle).unwrap();
+    let running = world.start().await;
+    appears(&world.state()).await;
+    running.stop().await;
+    assert_eq!(world.resources(), ["terraform_data.a"]);
+    assert_eq!(fs::read_dir(world.settings.data_directory.join("jobs")).unwrap().count(), 0);
+}
