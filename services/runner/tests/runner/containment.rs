@@ -139,12 +139,12 @@ async fn a_job_may_run_as_somebody_else_who_sees_nothing_of_the_runners() {
     {
         fs::set_permissions(open, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    (world.settings.binaries, world.settings.run_as) = (vec![binary], Some((65_534, 65_534)));
+    (world.settings.binaries, world.settings.run_as) = (vec![binary], Some((65_533, 65_533)));
     let heard = run(&world, "true").await;
     let (end, text) = (heard.end(), heard.text());
     assert_eq!((end.outcome, end.applied), (Outcome::Failed, false));
     if rustix::process::geteuid().is_root() {
-        assert!(text.contains("\n65534\n") && text.contains("Permission denied"), "{text}");
+        assert!(text.contains("\n65533\n") && text.contains("Permission denied"), "{text}");
         assert_eq!(end.error.as_deref(), Some("init failed with exit code 3"));
     } else {
         assert!(end.error.as_deref().unwrap().contains("directory cannot be made"), "{end:?}");
