@@ -92,6 +92,7 @@ async fn person(server: &Server, organization: &str, role: Option<&str>, scopes:
     let idp = Provider::connect(server, json!({"organizations": [organization]})).await;
     let id = idp.user(&format!("{}-of-{organization}", role.unwrap_or("member")), json!({})).await;
     if let Some(role) = role {
+        server.post("/api/v1/organizations", &json!({"name": organization})).await.made();
         let grant = json!({"role": role, "organization": organization});
         let granted = server.post(&format!("/api/v1/users/{id}/roles"), &grant).await;
         assert!(granted.status.is_success(), "{}", granted.text);
@@ -161,6 +162,9 @@ async fn no_credentials_do_more_than_they_say() {
 
 /// Everything there can be of organization A: people, groups, work, a connection, tokens; names and ids of it.
 async fn fill(server: &Server) -> BTreeSet<String> {
+    let organization = server.post("/api/v1/organizations", &json!({"name": SECRET})).await.made();
+    let team = json!({"name": format!("{SECRET}-team"), "organization": SECRET});
+    let team = server.post("/api/v1/groups", &team).await.made();
     let idp = Provider::connect(server, json!({"name": format!("{SECRET}-idp"), "organizations": [SECRET]})).await;
     let user = idp.user(&format!("{SECRET}-user"), json!({"displayName": SECRET})).await;
     let group = idp.group(&format!("{SECRET}-group"), std::slice::from_ref(&user)).await;
@@ -185,7 +189,7 @@ async fn fill(server: &Server) -> BTreeSet<String> {
         ]))
         .await;
     assert_eq!(report["created"], 4, "{report}");
-    let mut ids: BTreeSet<String> = BTreeSet::from([user, group, idp.connection, idp.token_id]);
+    let mut ids: BTreeSet<String> = BTreeSet::from([user, group, organization, team, idp.connection, idp.token_id]);
     ids.extend(["template", "workspace", "session"].map(|kind| format!("{SECRET}-{kind}")));
     for event in server.events(&format!("organization:{SECRET}")).await {
         ids.insert(event["id"].as_str().unwrap().to_owned());

@@ -11,6 +11,7 @@ mod chaos;
 mod cluster;
 mod crash;
 mod deploy;
+mod directory;
 mod disk_full;
 mod harness;
 mod import;

@@ -10,6 +10,7 @@ mod consequences;
 mod errors;
 mod filters;
 mod fixtures;
+mod following;
 mod groups;
 mod matching;
 mod paging;

@@ -6,7 +6,12 @@ use chancery_runner::RunnerArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::commands::groups::GroupsCommand;
+use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
+use crate::commands::users::UsersCommand;
+use crate::commands::quota::QuotaCommand;
+use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
 
 /// Audit and governance for remote-development platforms.
@@ -63,8 +68,23 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tokens(TokensCommand),
     /// Publish, withdraw and try out policies, and ask who may do what.
-    #[command(subcommand)]
+    #[command(subcommand, alias = "policy")]
     Policies(PoliciesCommand),
+    /// List, make, change, suspend and remove users, and give them roles.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// List, make, change and remove groups, and choose their members.
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// List, make and rename organizations.
+    #[command(subcommand)]
+    Organizations(OrganizationsCommand),
+    /// Make, build, hand over and schedule workspaces.
+    #[command(subcommand)]
+    Workspaces(WorkspacesCommand),
+    /// See what may be used and is, ask what would be, and set bounds.
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Current state, and rebuilding it from the log.
     #[command(subcommand)]
     State(StateCommand),

@@ -26,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::configuration::{Configuration, LogEngine, sign_in};
 use crate::failure::{Doing, Failure};
-use crate::{demo, telemetry, terminal};
+use crate::{clock, demo, telemetry, terminal};
 
-/// How often it is looked for users that are to be deleted.
+/// How often it is looked for users that are to be deleted, and for memberships that are over.
 const DELETIONS: Duration = Duration::from_mins(1);
 
 /// Longest that shutting down may take after the requests are drained.
@@ -52,9 +52,9 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let lake =
         Lake::open(&configuration.lake, log.clone(), lake_options(&configuration)).await.doing("opening the lake")?;
     let consumers = CancellationToken::new();
-    let working = work(&configuration.roles, &log, &state, &lake, &consumers)?;
+    let working = work(&configuration, &log, &state, &lake, &consumers)?;
     let decisions = Decisions::new(log.clone(), state.clone());
-    state.caught_up(&log.heads()).await.ok();
+    decisions.catch_up(&log.heads()).await.doing("folding the log into the state")?;
     let demo_token = match &demo {
         Some(demo) => Some(demo.prepare(directory, &log, &decisions).await?),
         None => None,
@@ -123,12 +123,13 @@ pub(crate) async fn open_log(configuration: &Configuration, roles: BTreeSet<Role
 
 /// Starts what the roles of this node say.
 fn work(
-    roles: &BTreeSet<Role>,
+    configuration: &Configuration,
     log: &Log,
     state: &State,
     lake: &Lake,
     cancel: &CancellationToken,
 ) -> Result<Vec<JoinHandle<()>>, Failure> {
+    let roles = &configuration.roles;
     let mut working = Vec::new();
     if roles.contains(&Role::Projector) {
         let assignment = log.assignment(Role::Projector).doing("joining the projectors")?;
@@ -140,28 +141,49 @@ fn work(
         working.push(tokio::spawn(async move { lake.run(cancel).await }));
     }
     if roles.contains(&Role::Projector) {
-        let decisions = Decisions::new(log.clone(), state.clone());
+        let (clock, decisions) =
+            (Decisions::new(log.clone(), state.clone()), Decisions::new(log.clone(), state.clone()));
+        let (every, patience) = (configuration.clock, configuration.patience);
+        let (timed, stopped, runtime) = (log.clone(), cancel.clone(), Handle::current());
+        working.push(tokio::task::spawn_blocking(move || {
+            runtime.block_on(clock::run(timed, clock, every, patience, stopped));
+        }));
         // Decisions borrow across threads in a way that the compiler cannot see through: they stay on one.
         let (log, cancel, runtime) = (log.clone(), cancel.clone(), Handle::current());
-        working.push(tokio::task::spawn_blocking(move || runtime.block_on(delete_due_users(log, decisions, cancel))));
+        working.push(tokio::task::spawn_blocking(move || runtime.block_on(do_what_is_due(log, decisions, cancel))));
     }
     Ok(working)
 }
 
-/// Deletes users whose connection keeps them for some days after they were removed. One node does.
-async fn delete_due_users(log: Log, decisions: Decisions, cancel: CancellationToken) {
+/// Deletes users whose connection keeps them for some days after they were removed, and ends memberships that are over.
+/// One node does.
+async fn do_what_is_due(log: Log, decisions: Decisions, cancel: CancellationToken) {
     while cancel.run_until_cancelled(tokio::time::sleep(DELETIONS)).await.is_some() {
-        let deleted = match log.leads("deletions").await {
-            Ok(true) => decisions.delete_due_users(own_context).await.map_err(|error| error.to_string()),
-            Ok(false) => Ok(0),
-            Err(error) => Err(error.to_string()),
-        };
-        match deleted {
+        match log.leads("deletions").await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "finding out which node does what is due");
+                continue;
+            }
+        }
+        match decisions.delete_due_users(own_context).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "deleted users whose time was over"),
-            Err(error) => tracing::warn!(error, "deleting users whose time is over"),
+            Err(error) => tracing::warn!(%error, "deleting users whose time is over"),
+        }
+        match decisions.end_due_memberships(clock_context).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "ended memberships whose time was over"),
+            Err(error) => tracing::warn!(%error, "ending memberships whose time is over"),
         }
     }
+}
+
+/// What a decision of the clock's may know.
+fn clock_context() -> Context {
+    let actor = Actor { id: "clock".to_owned(), kind: ActorKind::System, ..Actor::default() };
+    Context { actor, ..own_context() }
 }
 
 /// What a decision of Chancery's own may know.
@@ -185,6 +207,7 @@ async fn open_state(configuration: &Configuration, log: &Log) -> Result<State, F
              `chancery state rebuild` makes it this one's"
         )));
     }
+    configuration.database.remove_older().doing("removing the state of the version before")?;
     Ok(state)
 }
 

@@ -1,5 +1,7 @@
 //! SCIM attributes as events carry them, and what the rest of the system takes from them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::event::Change;
@@ -38,6 +40,12 @@ impl Summary {
     }
 }
 
+/// All e-mail addresses of a resource, as they are compared.
+pub fn addresses(attributes: &Attributes) -> BTreeSet<String> {
+    let emails = attributes.get("emails").and_then(Value::as_array).into_iter().flatten();
+    emails.filter_map(|email| text(email.get("value"))).map(|address| key(&address)).collect()
+}
+
 /// The form in which names are compared: they differ in more than case, or are the same.
 pub fn key(name: &str) -> String {
     name.to_lowercase()
@@ -71,6 +79,20 @@ fn text(value: Option<&Value>) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// Puts a main e-mail address in place of the one there is.
+pub(crate) fn set_main_address(attributes: &mut Attributes, address: &str) {
+    let emails = attributes.entry("emails").or_insert_with(|| Value::Array(Vec::new()));
+    if !emails.is_array() {
+        *emails = Value::Array(Vec::new());
+    }
+    let Some(emails) = emails.as_array_mut() else { return };
+    let primary = emails.iter().position(|email| email.get("primary") == Some(&Value::Bool(true)));
+    match emails.get_mut(primary.unwrap_or(0)).and_then(Value::as_object_mut) {
+        Some(main) => drop(main.insert("value".to_owned(), address.into())),
+        None => emails.insert(0, serde_json::json!({"value": address, "primary": true})),
+    }
+}
+
 fn email(emails: Option<&Value>) -> Option<String> {
     let emails = emails?.as_array()?;
     let primary = emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true)));
@@ -97,6 +119,13 @@ mod tests {
         assert_eq!(summary.email.as_deref(), Some("main@example.com"));
         assert_eq!((summary.external_id.as_deref(), summary.active), (Some("7"), Some(false)));
         assert_eq!(Summary::of(&attributes(json!({"emails": [], "active": "yes"}))), Summary::default());
+    }
+
+    #[test]
+    fn all_addresses_are_known_as_they_are_compared() {
+        let emails = json!({"emails": [{"value": "A@x"}, {"value": "b@x"}, {"value": ""}, {"type": "home"}, "c@x"]});
+        assert_eq!(addresses(&attributes(emails)), BTreeSet::from(["a@x".into(), "b@x".into()]));
+        assert!(addresses(&attributes(json!({"emails": "a@x"}))).is_empty());
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::events::directory::Suspension;
 use crate::events::sessions::SessionClosed;
 use crate::events::workspaces::{Build, Transition};
 use crate::tokens::Token;
+use crate::workspaces::WorkspaceRecord;
+use crate::workspaces::builds::{self, BuildRecord, RequestBuild};
 
 /// Recorded as the cause of a build.
 const CAUSE: &str = "suspension";
@@ -54,25 +56,41 @@ fn end_session(draft: &mut Draft, cause: &str, session: &OpenSession, owner: &st
 /// A dormant workspace does not start by itself, and wakes when someone starts it.
 fn stop_workspace(draft: &mut Draft, cause: &str, workspace: &OwnedWorkspace, owner: &str) {
     let resource = Resource::new("workspace", &workspace.id).named(&workspace.name).owned_by(owner);
-    if workspace.running {
-        let stop = Build {
-            build_number: workspace.last_build.saturating_add(1),
-            cause: Some(CAUSE.to_owned()),
-            daily_cost: None,
-            duration_ms: None,
-            error: None,
-            job_id: None,
-            resources_remain: None,
-            template_version: None,
-            transition: Transition::Stop,
-        };
-        let mut event = draft.event("workspace.build.requested", resource.clone(), &stop);
-        event.organization.clone_from(&workspace.organization);
-        draft.entail(cause, event);
+    match &workspace.record {
+        Some(record) => halt(draft, cause, record, workspace.build.as_ref()),
+        // Whoever builds it hears of it.
+        None if workspace.running => {
+            let number = workspace.last_build.saturating_add(1);
+            let stop = Build { cause: Some(CAUSE.to_owned()), ..Build::new(number, Transition::Stop) };
+            let mut event = draft.event("workspace.build.requested", resource.clone(), &stop);
+            event.organization.clone_from(&workspace.organization);
+            draft.entail(cause, event);
+        }
+        None => {}
     }
     if !workspace.dormant {
         let mut event = draft.event("workspace.dormant", resource, &Bare {});
         event.organization.clone_from(&workspace.organization);
         draft.entail(cause, event);
+    }
+}
+
+/// Ends a build that would start the workspace, and stops what runs. What a runner has in its hands is told to end; the
+/// clock stops what that leaves.
+fn halt(draft: &mut Draft, cause: &str, workspace: &WorkspaceRecord, build: Option<&BuildRecord>) {
+    const REASON: &str = "its owner was suspended";
+    let current = build.filter(|build| !build.status.is_last());
+    let waits = current.is_some_and(|build| build.started_at.is_none());
+    if let Some(build) = current.filter(|build| build.transition == Transition::Start) {
+        builds::cancel(draft, Some(cause), workspace, build, Some(REASON));
+    }
+    let runs = match current {
+        Some(build) => waits && build.ran_before && build.transition == Transition::Start,
+        None => workspace.may_run(),
+    };
+    if runs {
+        let tags = build.map(|build| build.tags.clone()).unwrap_or_default();
+        let stop = RequestBuild::stop(CAUSE, Some(REASON.to_owned()));
+        builds::order(draft, Some(cause), workspace, stop, None, tags);
     }
 }

@@ -77,6 +77,14 @@ pub enum Refusal {
     /// Another connection, or none, provisions it.
     #[error("the {0} is not provisioned by this connection")]
     Foreign(&'static str),
+    /// It is doing something that does not allow this.
+    #[error("the {what} is {status}")]
+    InState {
+        /// What it is about.
+        what: &'static str,
+        /// What it is doing.
+        status: &'static str,
+    },
     /// What is there does not allow it.
     #[error("{0}")]
     Conflict(String),
@@ -91,6 +99,9 @@ pub enum Refusal {
     /// Who asks may not, whatever their permissions.
     #[error("{0}")]
     Forbidden(String),
+    /// What it is about is not of the kind, or in the condition, that allows it.
+    #[error("{0}")]
+    Contradicts(&'static str),
     /// About a token.
     #[error(transparent)]
     Token(#[from] TokenRefusal),

@@ -7,6 +7,8 @@ use crate::events::groups::MemberKind;
 use crate::events::sessions::SessionKind;
 use crate::time::Timestamp;
 use crate::tokens::Token;
+use crate::workspaces::WorkspaceRecord;
+use crate::workspaces::builds::BuildRecord;
 
 /// Whether an account can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub struct DirectoryGroup {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Name for people.
+    pub display_name: Option<String>,
     /// Organization it belongs to.
     pub organization: Option<String>,
     /// Connection that provisions it.
@@ -90,8 +94,12 @@ pub struct DirectoryGroup {
     pub attributes: Attributes,
     /// It was removed.
     pub deleted: bool,
+    /// It is that of everyone in its organization.
+    pub everyone: bool,
     /// Made or changed by Chancery itself, and so beyond the reach of what other systems report.
     pub own: bool,
+    /// Daily credits that each member gets.
+    pub quota_allowance: u32,
     /// Counts its changes, those of its members too, from 1.
     pub version: u64,
     /// When it was made.
@@ -137,6 +145,8 @@ pub struct Member {
     pub kind: MemberKind,
     /// Its name when it joined.
     pub name: Option<String>,
+    /// When the membership ends by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A group a user is in.
@@ -148,6 +158,19 @@ pub struct Membership {
     pub name: String,
     /// Connection that provisions it.
     pub connection: Option<String>,
+    /// It is that of everyone in an organization.
+    pub everyone: bool,
+}
+
+/// What membership in a group adds to what somebody may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// Id of the group.
+    pub group_id: String,
+    /// Its name.
+    pub name: String,
+    /// Daily credits that each member gets.
+    pub allowance: u32,
 }
 
 /// A role a user has.
@@ -177,7 +200,7 @@ pub struct OpenSession {
 }
 
 /// A workspace that is not deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedWorkspace {
     /// Its id.
     pub id: String,
@@ -191,6 +214,10 @@ pub struct OwnedWorkspace {
     pub dormant: bool,
     /// Number of its last build.
     pub last_build: u32,
+    /// All of it, where it is Chancery's to build.
+    pub record: Option<WorkspaceRecord>,
+    /// Its last build, where Chancery made it.
+    pub build: Option<BuildRecord>,
 }
 
 /// What a user has that a suspension takes.
@@ -237,6 +264,8 @@ pub struct CustomRole {
     pub description: Option<String>,
     /// What it allows.
     pub permissions: Vec<String>,
+    /// Grows with each definition.
+    pub version: u64,
 }
 
 /// A version of a policy.

@@ -4,6 +4,10 @@
 //! INVARIANT: no decision needs the members that it does not change, unless the group is mapped to roles and goes or
 //! gets another name.
 
+mod by_attribute;
+mod by_hand;
+mod everyone;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attributes::{self, Attributes, Summary};
@@ -14,6 +18,11 @@ use crate::events::directory::GroupMapping;
 use crate::events::groups::{GroupCreated, GroupMember, GroupUpdated, MemberKind};
 use crate::events::identity::Notice;
 use crate::roles::{self, MappedUser};
+
+pub use by_attribute::FollowAttributes;
+pub use by_hand::{AmendGroup, FoundGroup, JoinGroup, LeaveGroup};
+pub use everyone::EVERYONE;
+pub(crate) use everyone::found;
 
 /// Longest name of a group, in characters.
 pub const MAX_GROUP_NAME: usize = 256;
@@ -78,6 +87,7 @@ impl CreateGroup {
             attributes: Some(self.attributes),
             connection: self.connection,
             display_name: Some(name.clone()),
+            everyone: false,
             name: name.clone(),
             quota_allowance: None,
             scim_event: self.scim_event.clone(),
@@ -217,8 +227,16 @@ impl Named {
         mapped: Mapped<'_>,
     ) {
         let event_type = if step == Step::Joins { "group.member.added" } else { "group.member.removed" };
-        let Member { id, kind, name } = member;
-        let payload = GroupMember { member_kind: Some(kind), scim_event, user_id: id, user_name: name };
+        let Member { id, kind, name, expires_at } = member;
+        let expires_at = expires_at.filter(|_| step == Step::Joins);
+        let payload = GroupMember {
+            by_attribute: false,
+            expires_at,
+            member_kind: Some(kind),
+            scim_event,
+            user_id: id,
+            user_name: name,
+        };
         let mut event = draft.event(event_type, self.resource.clone(), &payload);
         event.organization.clone_from(&self.organization);
         event.causation = cause.map(str::to_owned);
@@ -256,5 +274,7 @@ fn unique(name: &str, id: &str, namesakes: &[DirectoryGroup]) -> Result<(), Refu
     })
 }
 
+#[cfg(test)]
+mod hand_tests;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,7 @@ pub mod events;
 pub mod groups;
 pub mod organizations;
 pub mod policies;
+pub mod quotas;
 pub mod roles;
 pub mod templates;
 mod time;

@@ -4,6 +4,7 @@ use crate::decision::{self, Context, Draft, Refusal};
 use crate::directory::OrganizationRecord;
 use crate::event::{Change, Event, Resource};
 use crate::events::identity::Organization;
+use crate::groups;
 
 /// An organization to be made; its id was drawn by the caller.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ pub struct CreateOrganization {
 }
 
 impl CreateOrganization {
-    /// Decides whether it can be made; `namesake` is the organization of that name.
+    /// Decides whether it can be made, and the group of everyone with it; `namesake` is the organization of that name.
     pub fn decide(self, namesake: Option<&OrganizationRecord>, context: Context) -> Result<Vec<Event>, Refusal> {
         decision::slug("name", &self.name)?;
         check(self.display_name.as_deref())?;
@@ -27,10 +28,11 @@ impl CreateOrganization {
         }
         let mut draft = Draft::new(context);
         let payload = Organization { display_name: self.display_name, name: self.name };
-        let resource = Resource::new("organization", self.id).named(&payload.name);
+        let resource = Resource::new("organization", &self.id).named(&payload.name);
         let mut event = draft.event("organization.created", resource, &payload);
-        event.organization = Some(payload.name);
-        draft.push(event);
+        event.organization = Some(payload.name.clone());
+        let created = draft.push(event);
+        groups::found(&mut draft, Some(&created), &self.id, &payload.name);
         Ok(draft.events)
     }
 }
@@ -73,7 +75,10 @@ mod tests {
     #[test]
     fn an_organization_has_a_name_of_its_own() {
         let create = |name: &str| CreateOrganization { id: "o".into(), name: name.into(), display_name: None };
-        assert_eq!(told(&create("eng").decide(None, context(1)).unwrap()), ["organization.created o"]);
+        let events = create("eng").decide(None, context(1)).unwrap();
+        assert_eq!(told(&events), ["organization.created o", "group.created o <- organization.created"]);
+        let everyone = serde_json::json!({"everyone": true, "name": "Everyone"});
+        assert_eq!((events[1].organization.as_deref(), &events[1].data), (Some("eng"), &everyone));
         assert!(matches!(create("En g").decide(None, context(1)), Err(Refusal::Invalid { field: "name", .. })));
         let present = OrganizationRecord {
             id: "x".into(),

@@ -93,21 +93,27 @@ impl UpdateUser {
         context: Context,
     ) -> Result<Vec<Event>, Refusal> {
         exists(user)?;
-        let summary = Summary::of(&self.attributes);
+        let mut attributes = self.attributes;
+        if user.status == UserStatus::Suspended {
+            // Not to speak of access does not give it back: it stays said that there is none.
+            attributes.entry("active").or_insert(false.into());
+        }
+        let summary = Summary::of(&attributes);
         let username = username(&summary)?;
         unique(&username, &user.id, namesakes)?;
         let adopted = self.connection.is_some() && self.connection != user.connection;
-        let changes = attributes::changes(&user.attributes, &self.attributes);
+        let changes = attributes::changes(&user.attributes, &attributes);
         // A change of `active` alone is a suspension or its end, unless it comes or goes altogether.
-        let spoken_of = user.attributes.contains_key("active") != self.attributes.contains_key("active");
+        let spoken_of = user.attributes.contains_key("active") != attributes.contains_key("active");
         let attributes_differ = spoken_of || changes.iter().any(|change| change.path != "active");
         let mut draft = Draft::new(context);
         if attributes_differ || adopted || user.removed {
             let payload = UserUpdated {
-                attributes: Some(self.attributes),
+                attributes: Some(attributes),
                 connection: self.connection,
                 display_name: summary.display_name,
                 email: summary.email,
+                organization: None,
                 scim_event: self.scim_event.clone(),
                 username: Some(username),
             };
@@ -123,6 +129,55 @@ impl UpdateUser {
             }
             (UserStatus::Suspended, Some(true)) => reactivate(&mut draft, user, self.scim_event, None),
             _ => {}
+        }
+        Ok(draft.events)
+    }
+}
+
+/// What of a user that no connection provisions is to change by hand.
+#[derive(Debug, Clone, Default)]
+pub struct AmendUser {
+    /// New full name.
+    pub display_name: Option<String>,
+    /// New main e-mail address.
+    pub email: Option<String>,
+    /// New home organization.
+    pub organization: Option<String>,
+}
+
+impl AmendUser {
+    /// Decides what changes, nothing perhaps.
+    pub fn decide(self, user: &DirectoryUser, context: Context) -> Result<Vec<Event>, Refusal> {
+        exists(user)?;
+        let mut attributes = user.attributes.clone();
+        if let Some(name) = &self.display_name {
+            decision::name("display_name", name, MAX_USERNAME)?;
+            attributes.insert("displayName".to_owned(), name.as_str().into());
+        }
+        if let Some(email) = &self.email {
+            decision::name("email", email, MAX_USERNAME)?;
+            attributes::set_main_address(&mut attributes, email);
+        }
+        let moved = self.organization.filter(|new| Some(new) != user.organization.as_ref());
+        let mut changes = attributes::changes(&user.attributes, &attributes);
+        if let Some(organization) = &moved {
+            changes.push(Change::new("organization", user.organization.clone(), organization.as_str()));
+        }
+        let mut draft = Draft::new(context);
+        if !changes.is_empty() {
+            let payload = UserUpdated {
+                attributes: Some(attributes),
+                connection: None,
+                display_name: self.display_name,
+                email: self.email,
+                organization: moved,
+                scim_event: None,
+                username: None,
+            };
+            let mut event = draft.event("user.updated", user.resource(), &payload);
+            event.organization.clone_from(&user.organization);
+            event.changes = changes;
+            draft.push(event);
         }
         Ok(draft.events)
     }
@@ -204,8 +259,10 @@ impl DeleteUser {
                 suspend(&mut draft, user, &payload, None, self.suspension, possessions)
             }
         };
-        for membership in memberships {
+        for membership in memberships.iter().filter(|membership| !membership.everyone) {
             let payload = GroupMember {
+                by_attribute: false,
+                expires_at: None,
                 member_kind: Some(MemberKind::User),
                 scim_event: None,
                 user_id: user.id.clone(),

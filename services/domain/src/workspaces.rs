@@ -1,8 +1,18 @@
-//! Workspaces: what people work in, as decisions know them.
+//! Workspaces: what people work in, as decisions know them; their [`builds`], what [`lifecycle`] there is around them, and
+//! what the [`clock`] does by itself.
+
+pub mod builds;
+pub mod clock;
+pub mod lifecycle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::event::Resource;
+use serde::Serialize;
+
+use crate::decision::{Draft, Refusal};
+use crate::event::{Event, Resource};
 use crate::time::Timestamp;
 
 /// What a workspace is doing.
@@ -116,5 +126,28 @@ impl WorkspaceRecord {
             Some(owner) => resource.owned_by(owner),
             None => resource,
         }
+    }
+
+    /// Whether some of its resources may run: it is counted as running until a build says otherwise.
+    pub fn may_run(&self) -> bool {
+        self.status == WorkspaceStatus::Running || self.resources_remain
+    }
+
+    /// An event about it that is not yet part of a decision.
+    pub(crate) fn event(&self, draft: &mut Draft, event_type: &str, data: &impl Serialize) -> Event {
+        let mut event = draft.event(event_type, self.resource(), data);
+        event.organization.clone_from(&self.organization);
+        event
+    }
+
+    /// It is there, and Chancery's to decide about.
+    pub(crate) fn exists(&self) -> Result<(), Refusal> {
+        if self.status == WorkspaceStatus::Deleted {
+            return Err(Refusal::Unknown("workspace"));
+        }
+        if !self.own {
+            return Err(Refusal::invalid("workspace", "is known from another system alone, which has to change it"));
+        }
+        Ok(())
     }
 }

@@ -175,7 +175,7 @@ async fn custom(state: &State) -> Result<Vec<CustomRole>, ApiError> {
         name: role.name,
         // A permission this version does not know allows nothing.
         permissions: role.permissions.iter().filter_map(|name| Permission::parse(name)).collect(),
-        version: 1,
+        version: role.version,
     });
     Ok(roles.collect())
 }

@@ -22,12 +22,13 @@ use crate::scim::DryRun;
 use crate::tokens::{self, Order};
 
 /// What can be set of a connection.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "adopt_unmanaged",
     "deletion",
     "dry_run",
     "group_mappings",
     "mappings",
+    "members_by_hand",
     "name",
     "organizations",
     "profile",
@@ -109,16 +110,21 @@ pub(crate) async fn update(
     settings: web::Json<Value>,
 ) -> Result<HttpResponse, ApiError> {
     let settings = checked(&gateway, &caller, settings.into_inner())?;
-    let remapped = gateway
+    let (remapped, follows) = gateway
         .decisions
         .decide(&["connections".to_owned(), key(&id)], async || {
             let record = find(&gateway, &caller, &id).await?;
             let all = gateway.state.connections().await?;
             let remapped = record.settings.group_mappings != settings.group_mappings;
+            let follows = record.settings.mappings != settings.mappings;
             let command = UpdateConnection { settings: settings.clone() };
-            Ok::<_, ApiError>((command.decide(&record, &all, gateway.context(&caller))?, remapped))
+            Ok::<_, ApiError>((command.decide(&record, &all, gateway.context(&caller))?, (remapped, follows)))
         })
         .await?;
+    if follows {
+        let followed = crate::scim::follow_all(gateway.clone().into_inner(), Caller::clone(&caller), &id).await;
+        followed.map_err(|failure| ApiError::bad_request(failure.error().detail))?;
+    }
     if remapped {
         remap(&gateway, &caller, &id).await?;
     }

@@ -199,9 +199,11 @@ impl From<Refusal> for ApiError {
             Refusal::Unknown(_) | Refusal::Foreign(_) => Self::NotFound(refusal.to_string()),
             Refusal::Token(TokenRefusal::Unknown) => Self::NotFound("there is no such token".to_owned()),
             Refusal::Token(TokenRefusal::Revoked) => Self::Conflict("the token is revoked already".to_owned()),
-            Refusal::Token(TokenRefusal::Rotated) | Refusal::Taken { .. } | Refusal::Conflict(_) => {
-                Self::Conflict(refusal.to_string())
-            }
+            Refusal::Token(TokenRefusal::Rotated)
+            | Refusal::Taken { .. }
+            | Refusal::Conflict(_)
+            | Refusal::Contradicts(_)
+            | Refusal::InState { .. } => Self::Conflict(refusal.to_string()),
             Refusal::Stale { .. } => Self::PreconditionFailed(refusal.to_string()),
             Refusal::Forbidden(_) => Self::Forbidden(refusal.to_string()),
             refusal => Self::bad_request(refusal.to_string()),

@@ -3,7 +3,7 @@
 //! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
 //! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
 //! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`organizations`], [`users`],
-//! [`roles`], [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people
+//! [`workspaces`], [`jobs`], [`quotas`], [`roles`], [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people
 //! get in [`sign_in`]'s.
 //!
 //! Every failure is an [`ApiError`] and leaves as `application/problem+json` (RFC 9457). Every read of the
@@ -14,11 +14,14 @@ mod authorization;
 mod connections;
 mod error;
 mod gateway;
+mod groups;
 mod ingest;
+mod jobs;
 mod middleware;
 mod operations;
 mod organizations;
 mod policies;
+mod quotas;
 mod resources;
 mod roles;
 mod routes;
@@ -30,6 +33,7 @@ mod templates;
 mod tokens;
 mod trail;
 mod users;
+mod workspaces;
 
 pub use error::ApiError;
 pub use gateway::{Gateway, Settings};

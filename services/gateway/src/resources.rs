@@ -1,11 +1,12 @@
 //! Current state, as far as the caller sees it: users, groups, templates, workspaces, sessions; consumers and what they parked.
 
 use actix_web::{HttpResponse, web};
+use chancery_domain::directory::UserStatus;
 use chancery_log::Frontier;
 use chancery_policy::Visible;
-use chancery_state::{ResourceKind, Within};
+use chancery_state::{ResourceKind, Wanted, Within};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
@@ -13,6 +14,8 @@ use crate::gateway::Gateway;
 use crate::middleware::Caller;
 
 const MOST: usize = 1000;
+/// Longest text that is looked for, in characters.
+const LONGEST: usize = 256;
 
 /// Which part of a list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -23,30 +26,69 @@ pub(crate) struct Page {
     limit: Option<usize>,
 }
 
+/// Which users, and which part of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct UserPage {
+    /// Id of the last row of the page before.
+    after: Option<String>,
+    /// Most rows, 1 to 1000; 100 without.
+    limit: Option<usize>,
+    /// Text in the login name, the full name or the main e-mail address, whatever its case.
+    q: Option<String>,
+    /// `active`, `suspended` or `deleted`.
+    status: Option<String>,
+    /// Home organization.
+    organization: Option<String>,
+}
+
 /// A page of what the caller may see.
 async fn page(gateway: &Gateway, caller: &Caller, kind: ResourceKind, page: &Page) -> Result<HttpResponse, ApiError> {
-    let limit = page.limit.unwrap_or(100);
-    if !(1..=MOST).contains(&limit) {
-        return Err(ApiError::bad_request(format!("`limit` must be 1 to {MOST}")));
+    let limit = limit(page.limit)?;
+    let rows = gateway.state.list(kind, within(caller), page.after.as_deref(), limit).await?;
+    Ok(shown(gateway, &rows, limit))
+}
+
+/// How many rows.
+pub(crate) fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
+    let limit = asked.unwrap_or(100);
+    if (1..=MOST).contains(&limit) {
+        return Ok(limit);
     }
-    let within = match &caller.visible {
+    Err(ApiError::bad_request(format!("`limit` must be 1 to {MOST}")))
+}
+
+fn within(caller: &Caller) -> Within<'_> {
+    match &caller.visible {
         Visible::All => Within::All,
         Visible::Only(shown) => Within::Only(shown),
         Visible::AllBut(hidden) => Within::AllBut(hidden),
-    };
-    let rows = gateway.state.list(kind, within, page.after.as_deref(), limit).await?;
+    }
+}
+
+fn shown(gateway: &Gateway, rows: &[Value], limit: usize) -> HttpResponse {
     let next = rows.last().filter(|_| rows.len() == limit).and_then(|row| row.get("id").cloned());
-    Ok(HttpResponse::Ok().json(json!({ "items": rows, "next": next, "position": gateway.state.applied().to_string() })))
+    HttpResponse::Ok().json(json!({ "items": rows, "next": next, "position": gateway.state.applied().to_string() }))
 }
 
 /// Users.
-#[utoipa::path(get, path = "/api/v1/users", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+#[utoipa::path(get, path = "/api/v1/users", tag = "state", params(UserPage), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
 pub(crate) async fn users(
     gateway: web::Data<Gateway>,
     caller: web::ReqData<Caller>,
-    query: web::Query<Page>,
+    query: web::Query<UserPage>,
 ) -> Result<HttpResponse, ApiError> {
-    page(&gateway, &caller, ResourceKind::Users, &query).await
+    let UserPage { after, limit: asked, q, status, organization } = query.into_inner();
+    let unknown = || ApiError::bad_request("`status` is `active`, `suspended` or `deleted`");
+    let status = status.map(|name| UserStatus::from_name(&name).ok_or_else(unknown)).transpose()?;
+    for (name, text) in [("q", &q), ("organization", &organization)] {
+        if text.as_ref().is_some_and(|text| text.chars().count() > LONGEST) {
+            return Err(ApiError::bad_request(format!("`{name}` must have at most {LONGEST} characters")));
+        }
+    }
+    let wanted = Wanted { text: q, status, organization };
+    let limit = limit(asked)?;
+    let rows = gateway.state.list_users(within(&caller), &wanted, after.as_deref(), limit).await?;
+    Ok(shown(&gateway, &rows, limit))
 }
 
 /// Groups.
@@ -69,14 +111,15 @@ pub(crate) async fn templates(
     page(&gateway, &caller, ResourceKind::Templates, &query).await
 }
 
-/// Workspaces.
-#[utoipa::path(get, path = "/api/v1/workspaces", tag = "state", params(Page), responses((status = 200), (status = 400), (status = 401), (status = 403)))]
+/// A page of the workspaces in the organizations that the caller sees.
 pub(crate) async fn workspaces(
-    gateway: web::Data<Gateway>,
-    caller: web::ReqData<Caller>,
-    query: web::Query<Page>,
+    gateway: &Gateway,
+    caller: &Caller,
+    after: Option<&str>,
+    limit: usize,
 ) -> Result<HttpResponse, ApiError> {
-    page(&gateway, &caller, ResourceKind::Workspaces, &query).await
+    let rows = gateway.state.list(ResourceKind::Workspaces, within(caller), after, limit).await?;
+    Ok(shown(gateway, rows, limit))
 }
 
 /// Sessions.

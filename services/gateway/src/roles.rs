@@ -90,7 +90,8 @@ pub(crate) async fn define(
         .decisions
         .decide(&["roles".to_owned(), key(&name)], async || {
             let present = gateway.state.custom_role(&name).await?;
-            let role = CustomRole { name: name.clone(), permissions: permissions.clone(), version: 1 };
+            let version = present.as_ref().map_or(1, |present| present.version + 1);
+            let role = CustomRole { name: name.clone(), permissions: permissions.clone(), version };
             together(&gateway, role).await?;
             let names = permissions.iter().map(|permission| permission.as_str().to_owned()).collect();
             let definition =

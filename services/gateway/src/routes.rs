@@ -5,8 +5,8 @@ use chancery_policy::Permission;
 
 use crate::error::ApiError;
 use crate::{
-    audit, connections, ingest, operations, organizations, policies, resources, roles, scim, sign_in, simulate, tokens,
-    users,
+    audit, connections, groups, ingest, jobs, operations, organizations, policies, quotas, resources, roles, scim,
+    sign_in, simulate, tokens, users, workspaces,
 };
 
 /// What it takes to use an operation.
@@ -74,9 +74,48 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/users/{id}/roles", Permission::UsersWrite),
     needs("POST", "/api/v1/users/{id}/suspend", Permission::UsersWrite),
     needs("POST", "/api/v1/users/{id}/reactivate", Permission::UsersWrite),
+    needs("PATCH", "/api/v1/users/{id}", Permission::UsersWrite),
+    needs("DELETE", "/api/v1/users/{id}", Permission::UsersWrite),
     needs("GET", "/api/v1/groups", Permission::GroupsRead),
     given("GET", "/api/v1/templates", &[Permission::TemplatesRead]),
-    needs("GET", "/api/v1/workspaces", Permission::WorkspacesRead),
+    needs("POST", "/api/v1/groups", Permission::GroupsWrite),
+    needs("GET", "/api/v1/groups/{id}", Permission::GroupsRead),
+    needs("PATCH", "/api/v1/groups/{id}", Permission::GroupsWrite),
+    needs("DELETE", "/api/v1/groups/{id}", Permission::GroupsWrite),
+    needs("GET", "/api/v1/groups/{id}/members", Permission::GroupsRead),
+    needs("PUT", "/api/v1/groups/{id}/members/{user}", Permission::GroupsWrite),
+    needs("DELETE", "/api/v1/groups/{id}/members/{user}", Permission::GroupsWrite),
+    needs("GET", "/api/v1/organizations/{name}", Permission::OrganizationsRead),
+    needs("PATCH", "/api/v1/organizations/{name}", Permission::OrganizationsWrite),
+    given("GET", "/api/v1/workspaces", &[Permission::WorkspacesRead]),
+    given("POST", "/api/v1/workspaces", &[Permission::WorkspacesWrite]),
+    given("GET", "/api/v1/workspaces/{id}", &[Permission::WorkspacesRead]),
+    given("PATCH", "/api/v1/workspaces/{id}", &[Permission::WorkspacesWrite]),
+    given("DELETE", "/api/v1/workspaces/{id}", &[Permission::WorkspacesWrite]),
+    given("GET", "/api/v1/workspaces/{id}/builds", &[Permission::WorkspacesRead]),
+    given("POST", "/api/v1/workspaces/{id}/builds", &[Permission::WorkspacesWrite]),
+    given("GET", "/api/v1/workspaces/{id}/builds/{number}", &[Permission::WorkspacesRead]),
+    given("POST", "/api/v1/workspaces/{id}/builds/{number}/cancel", &[Permission::WorkspacesWrite]),
+    given("POST", "/api/v1/workspaces/{id}/transfer", &[Permission::WorkspacesWrite]),
+    given("PUT", "/api/v1/workspaces/{id}/schedule", &[Permission::WorkspacesWrite]),
+    given("POST", "/api/v1/workspaces/{id}/activity", &[Permission::WorkspacesWrite]),
+    needs("POST", "/api/v1/jobs/acquire", Permission::RunnersRun),
+    needs("GET", "/api/v1/jobs/{id}", Permission::RunnersRun),
+    needs("POST", "/api/v1/jobs/{id}/planned", Permission::RunnersRun),
+    needs("POST", "/api/v1/jobs/{id}/applying", Permission::RunnersRun),
+    needs("POST", "/api/v1/jobs/{id}/finished", Permission::RunnersRun),
+    given("POST", "/api/v1/quota/check", &[Permission::WorkspacesWrite, Permission::QuotasRead]),
+    given(
+        "GET",
+        "/api/v1/organizations/{name}/members/{user}/quota",
+        &[Permission::QuotasRead, Permission::WorkspacesRead],
+    ),
+    needs("GET", "/api/v1/organizations/{name}/quota-caps", Permission::QuotasRead),
+    needs("PUT", "/api/v1/organizations/{name}/quota-caps", Permission::QuotasWrite),
+    needs("GET", "/api/v1/organizations/{name}/quota-budgets", Permission::QuotasRead),
+    needs("PUT", "/api/v1/organizations/{name}/quota-budgets", Permission::QuotasWrite),
+    needs("GET", "/api/v1/organizations/{name}/quota-settings", Permission::QuotasRead),
+    needs("PUT", "/api/v1/organizations/{name}/quota-settings", Permission::QuotasWrite),
     needs("GET", "/api/v1/sessions", Permission::SessionsRead),
     needs("GET", "/api/v1/organizations", Permission::OrganizationsRead),
     needs("POST", "/api/v1/organizations", Permission::OrganizationsWrite),
@@ -92,7 +131,7 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("GET", "/api/v1/cluster", Permission::OperationsRead),
     needs("GET", "/api/v1/consumers", Permission::OperationsRead),
     needs("GET", "/api/v1/dead-letters", Permission::OperationsRead),
-    needs("GET", "/api/v1/tokens", Permission::OwnTokensWrite),
+    needs("GET", "/api/v1/tokens", Permission::TokensRead),
     needs("POST", "/api/v1/tokens", Permission::OwnTokensWrite),
     needs("DELETE", "/api/v1/tokens/{id}", Permission::OwnTokensWrite),
     needs("POST", "/api/v1/tokens/{id}/rotate", Permission::OwnTokensWrite),
@@ -145,9 +184,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(only_get("/api/v1/audit/export", web::get().to(audit::export::export)))
         .configure(identities)
         .configure(rules)
-        .service(only_get("/api/v1/groups", web::get().to(resources::groups)))
         .service(only_get("/api/v1/templates", web::get().to(resources::templates)))
-        .service(only_get("/api/v1/workspaces", web::get().to(resources::workspaces)))
+        .configure(work)
         .service(only_get("/api/v1/sessions", web::get().to(resources::sessions)))
         .service(only_get("/api/v1/lake", web::get().to(resources::lake)))
         .service(only_get("/api/v1/cluster", web::get().to(operations::cluster)))
@@ -199,7 +237,39 @@ fn identities(config: &mut ServiceConfig) {
                 .route(web::post().to(users::create))
                 .default_service(web::to(|| async { not_allowed("GET, POST") })),
         )
-        .service(only_get("/api/v1/users/{id}", web::get().to(users::show)))
+        .service(
+            web::resource("/api/v1/organizations/{name}")
+                .route(web::get().to(organizations::show))
+                .route(web::patch().to(organizations::update))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH") })),
+        )
+        .service(
+            web::resource("/api/v1/users/{id}")
+                .route(web::get().to(users::show))
+                .route(web::patch().to(users::update))
+                .route(web::delete().to(users::delete))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH, DELETE") })),
+        )
+        .service(
+            web::resource("/api/v1/groups")
+                .route(web::get().to(resources::groups))
+                .route(web::post().to(groups::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(
+            web::resource("/api/v1/groups/{id}")
+                .route(web::get().to(groups::show))
+                .route(web::patch().to(groups::update))
+                .route(web::delete().to(groups::delete))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH, DELETE") })),
+        )
+        .service(only_get("/api/v1/groups/{id}/members", web::get().to(groups::members::list)))
+        .service(
+            web::resource("/api/v1/groups/{id}/members/{user}")
+                .route(web::put().to(groups::members::join))
+                .route(web::delete().to(groups::members::leave))
+                .default_service(web::to(|| async { not_allowed("PUT, DELETE") })),
+        )
         .service(
             web::resource("/api/v1/users/{id}/roles")
                 .route(web::get().to(users::grants::list))
@@ -209,6 +279,63 @@ fn identities(config: &mut ServiceConfig) {
         )
         .service(only_post("/api/v1/users/{id}/suspend", web::post().to(users::suspend)))
         .service(only_post("/api/v1/users/{id}/reactivate", web::post().to(users::reactivate)));
+}
+
+/// Workspaces, their builds and what they may cost.
+fn work(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::resource("/api/v1/workspaces")
+                .route(web::get().to(workspaces::list))
+                .route(web::post().to(workspaces::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(
+            web::resource("/api/v1/workspaces/{id}")
+                .route(web::get().to(workspaces::show))
+                .route(web::patch().to(workspaces::update))
+                .route(web::delete().to(workspaces::delete))
+                .default_service(web::to(|| async { not_allowed("GET, PATCH, DELETE") })),
+        )
+        .service(
+            web::resource("/api/v1/workspaces/{id}/builds")
+                .route(web::get().to(workspaces::builds::list))
+                .route(web::post().to(workspaces::builds::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(only_get("/api/v1/workspaces/{id}/builds/{number}", web::get().to(workspaces::builds::show)))
+        .service(only_post(
+            "/api/v1/workspaces/{id}/builds/{number}/cancel",
+            web::post().to(workspaces::builds::cancel),
+        ))
+        .service(only_post("/api/v1/workspaces/{id}/transfer", web::post().to(workspaces::transfer)))
+        .service(only_put("/api/v1/workspaces/{id}/schedule", web::put().to(workspaces::schedule)))
+        .service(only_post("/api/v1/workspaces/{id}/activity", web::post().to(workspaces::activity)))
+        .service(only_post("/api/v1/jobs/acquire", web::post().to(jobs::acquire)))
+        .service(only_get("/api/v1/jobs/{id}", web::get().to(jobs::show)))
+        .service(only_post("/api/v1/jobs/{id}/planned", web::post().to(jobs::planned)))
+        .service(only_post("/api/v1/jobs/{id}/applying", web::post().to(jobs::applying)))
+        .service(only_post("/api/v1/jobs/{id}/finished", web::post().to(jobs::finished)))
+        .service(only_post("/api/v1/quota/check", web::post().to(quotas::check)))
+        .service(only_get("/api/v1/organizations/{name}/members/{user}/quota", web::get().to(quotas::show)))
+        .service(
+            web::resource("/api/v1/organizations/{name}/quota-caps")
+                .route(web::get().to(quotas::bounds::caps))
+                .route(web::put().to(quotas::bounds::set_cap))
+                .default_service(web::to(|| async { not_allowed("GET, PUT") })),
+        )
+        .service(
+            web::resource("/api/v1/organizations/{name}/quota-budgets")
+                .route(web::get().to(quotas::bounds::budgets))
+                .route(web::put().to(quotas::bounds::set_budget))
+                .default_service(web::to(|| async { not_allowed("GET, PUT") })),
+        )
+        .service(
+            web::resource("/api/v1/organizations/{name}/quota-settings")
+                .route(web::get().to(quotas::bounds::settings))
+                .route(web::put().to(quotas::bounds::set_settings))
+                .default_service(web::to(|| async { not_allowed("GET, PUT") })),
+        );
 }
 
 /// Roles and policies.
@@ -238,6 +365,10 @@ fn only_get(path: &str, route: actix_web::Route) -> actix_web::Resource {
 
 fn only_post(path: &str, route: actix_web::Route) -> actix_web::Resource {
     web::resource(path).route(route).default_service(web::to(|| async { not_allowed("POST") }))
+}
+
+fn only_put(path: &str, route: actix_web::Route) -> actix_web::Resource {
+    web::resource(path).route(route).default_service(web::to(|| async { not_allowed("PUT") }))
 }
 
 fn not_allowed(allowed: &'static str) -> Result<&'static str, ApiError> {

@@ -12,10 +12,16 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Executor};
 
 use crate::StateError;
 
+/// Counts the ways in which events were ever folded into tables. It goes up with every version that folds what is in the
+/// log already into other rows: that version folds the log into tables of its own, beside those that nodes of the version
+/// before still use, and neither depends on what the other makes of an event.
+pub const GENERATION: u32 = 2;
+
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 16] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 23] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
+    ("user_emails", &["user_id", "email_key"]),
     ("user_roles", &["user_id", "role", "organization"]),
     ("groups", &["id"]),
     ("group_members", &["group_id", "user_id"]),
@@ -30,6 +36,12 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 16] = [
     ("directory_resources", &["resource_type", "id"]),
     ("custom_roles", &["name"]),
     ("policies", &["id", "version"]),
+    ("builds", &["workspace_id", "number"]),
+    ("quota_ledger", &["quota_id", "workspace_id"]),
+    ("quota_usage", &["quota_id", "began_version"]),
+    ("quota_caps", &["id"]),
+    ("quota_budgets", &["id"]),
+    ("quota_settings", &["organization"]),
 ];
 
 static ON_SQLITE: Migrator = sqlx::migrate!("../../migrations/state/sqlite");
@@ -172,6 +184,13 @@ impl Database {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes the files of a state that the version before has left. Schemas stay: nodes of that version may use theirs.
+    pub fn remove_older(&self) -> std::io::Result<()> {
+        let Self::Sqlite(path) = self else { return Ok(()) };
+        let older = (2..GENERATION).map(|number| format!("state-{number}.db"));
+        older.chain(["state.db".to_owned()]).try_for_each(|name| remove_files(&path.with_file_name(name)))
     }
 
     async fn remove(&self) -> Result<(), StateError> {

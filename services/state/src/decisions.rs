@@ -163,6 +163,20 @@ impl Decisions {
         Ok(self.state.tokens().await?.iter().any(|token| token.authorize(Scope::Admin, now).is_ok()))
     }
 
+    /// Waits until the state contains everything up to `wanted`, as long as it gets nearer: a node of a new version folds
+    /// the whole log when it starts for the first time.
+    pub async fn catch_up(&self, wanted: &Frontier) -> Result<(), StateError> {
+        loop {
+            let before = self.state.applied().total();
+            match self.settle(wanted).await {
+                Err(StateError::Behind) if self.state.applied().total() > before => {
+                    tracing::info!(position = self.state.applied().total(), wanted = wanted.total(), "folding the log");
+                }
+                settled => return settled,
+            }
+        }
+    }
+
     /// Waits until the state contains everything up to `wanted`; folds it here if no other node does.
     pub async fn settle(&self, wanted: &Frontier) -> Result<(), StateError> {
         if !self.state.shared {

@@ -1,13 +1,15 @@
-//! Deletions whose day has come: users that a connection's settings keep suspended for a number of days.
+//! What is due: users whose day of deletion has come, which a connection's settings keep suspended for a number of days,
+//! and memberships that have ended by themselves.
 
 use chancery_domain::decision::Context;
-use chancery_domain::directory::UserStatus;
+use chancery_domain::directory::{ConnectionRecord, UserStatus};
 use chancery_domain::events::directory::Deletion;
+use chancery_domain::groups::Mapped;
 use chancery_domain::users::DeleteUser;
 
-use crate::{CommandError, DecisionError, Decisions};
+use crate::{CommandError, DecisionError, Decisions, StateError};
 
-/// Users deleted at once.
+/// Users deleted, and memberships ended, at once.
 const BATCH: usize = 100;
 
 impl Decisions {
@@ -33,5 +35,40 @@ impl Decisions {
             .await?;
         }
         Ok(due.len())
+    }
+
+    /// Removes the members whose time is over at the context's moment, and the roles that came with their groups; how
+    /// many. They have counted no more since. `context` is asked for each.
+    pub async fn end_due_memberships(&self, context: impl Fn() -> Context) -> Result<usize, CommandError> {
+        let due = self.state().memberships_due(context().now, BATCH).await.map_err(DecisionError::from)?;
+        for (group_id, member) in &due {
+            let keys = [format!("group/{group_id}"), format!("user/{}", member.id)];
+            self.decide(&keys, async || {
+                let state = self.state();
+                let (group, member) = (state.group(group_id).await?, state.membership(group_id, &member.id).await?);
+                let (Some(group), Some(member)) = (group, member) else {
+                    return Ok::<_, DecisionError>((Vec::new(), ()));
+                };
+                let (mut mappings, mut users) = (Vec::new(), Vec::new());
+                if let Some(connection) = self.provisioning(group.connection.as_deref()).await? {
+                    users = state.mapped_users(&connection.id, std::slice::from_ref(&member.id)).await?;
+                    // It is not in the group any more, and has what came with it.
+                    for user in &mut users {
+                        user.groups.push(group.name.clone());
+                    }
+                    mappings = connection.settings.group_mappings;
+                }
+                let mapped = Mapped { mappings: &mappings, users: &users };
+                Ok((member.expire(&group, mapped, context()), ()))
+            })
+            .await?;
+        }
+        Ok(due.len())
+    }
+
+    /// The connection of a group, if it is there.
+    async fn provisioning(&self, id: Option<&str>) -> Result<Option<ConnectionRecord>, StateError> {
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.state().connection(id).await?.filter(|connection| !connection.deleted))
     }
 }

@@ -16,6 +16,7 @@
 //! * [`rebuild`] folds the whole log into fresh tables and reports every difference to the live ones.
 
 mod apply;
+mod builds;
 mod database;
 mod decisions;
 mod directory;
@@ -23,20 +24,25 @@ mod due;
 mod error;
 mod projector;
 mod queries;
+mod quotas;
 mod rebuild;
 mod state;
 mod templates;
 mod tokens;
+mod work;
 mod workspaces;
 
-pub use database::Database;
+pub use database::{Database, GENERATION};
+pub use builds::WorkspaceLife;
 pub use decisions::{CommandError, DecisionError, Decisions};
 pub use directory::{Named, Person};
 pub use error::StateError;
 pub use projector::Projector;
-pub use queries::{ConsumerStatus, ResourceKind, Within};
+pub use queries::{ConsumerStatus, ResourceKind, Wanted, Within};
+pub use quotas::{LedgerRow, Subject, zone};
 pub use rebuild::{Difference, RebuildReport, rebuild};
 pub use state::State;
+pub use work::{Failure, Making, Permit, Rounds, Waiting};
 
 #[cfg(test)]
 mod tests;

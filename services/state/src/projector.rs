@@ -157,7 +157,7 @@ async fn fold_one(connection: &mut AnyConnection, recorded: &Recorded, index: us
         Some(_) => {}
     }
     let event: Event = serde_json::from_str(&recorded.bytes).map_err(|error| poison(error.to_string()))?;
-    apply::apply(connection, &event).await.map_err(|error| match error {
+    apply::apply(connection, &event, recorded.position).await.map_err(|error| match error {
         apply::ApplyError::Payload(error) => poison(error.to_string()),
         apply::ApplyError::Database(sqlx::Error::Database(database))
             if database.is_check_violation() || database.kind() == sqlx::error::ErrorKind::NotNullViolation =>

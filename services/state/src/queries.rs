@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use chancery_domain::Timestamp;
+use chancery_domain::attributes::key;
+use chancery_domain::directory::UserStatus;
 use chancery_domain::events::tokens::{OwnerKind, TokenKind, TokenOwner};
 use chancery_domain::tokens::{Scope, Token};
 use chancery_log::{DeadLetter, Frontier, Position, partition, place};
@@ -35,11 +37,11 @@ impl ResourceKind {
                 "SELECT id, username, email, display_name, organization, status, created_at, updated_at, last_login_at,
                     (SELECT string_agg(CASE WHEN organization = '' THEN role ELSE organization || '/' || role END, ','
                         ORDER BY organization, role) FROM user_roles WHERE user_id = users.id AND $visible) AS roles
-                 FROM users WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
+                 FROM users WHERE $visible AND $wanted AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Groups => {
-                "SELECT id, name, display_name, organization, quota_allowance, status, created_at, updated_at,
-                    (SELECT count(*) FROM group_members WHERE group_id = groups.id) AS members
+                "SELECT id, name, display_name, organization, connection, everyone, quota_allowance, status, created_at,
+                    updated_at, (SELECT count(*) FROM group_members WHERE group_id = groups.id) AS members
                  FROM groups WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Templates => {
@@ -49,8 +51,8 @@ impl ResourceKind {
                  FROM templates WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Workspaces => {
-                "SELECT id, name, owner, owner_id, organization, template_id, template_name, status, dormant,
-                    last_build, daily_cost, created_at, updated_at
+                "SELECT id, name, owner, owner_id, organization, template_id, template_name,
+                    CASE WHEN canceling = 1 THEN 'canceling' ELSE status END AS status, dormant, last_build, daily_cost, created_at, updated_at
                  FROM workspaces WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
             Self::Sessions => {
@@ -59,6 +61,17 @@ impl ResourceKind {
                  FROM sessions WHERE $visible AND id > $1 ORDER BY id LIMIT $2"
             }
         }
+    }
+}
+
+impl ResourceKind {
+    /// The statement of a list, and the values of its parameters from `$3` on.
+    pub(crate) fn statement(self, within: Within<'_>, wanted: &Wanted) -> (String, Vec<String>) {
+        let (visible, names) = within.condition();
+        let names: Vec<String> = names.into_iter().flatten().cloned().collect();
+        let (wanted, values) = wanted.condition(names.len() + 3);
+        let statement = self.select().replace("$visible", &visible).replace("$wanted", &wanted);
+        (statement, names.into_iter().chain(values).collect())
     }
 }
 
@@ -82,12 +95,51 @@ impl<'a> Within<'a> {
         };
         match self {
             Self::Only(names) if names.is_empty() => ("1 = 0".to_owned(), None),
-            Self::Only(names) => (format!("organization IN ({})", parameters(names)), Some(names)),
+            // As the index of each table by organization has it.
+            Self::Only(names) => {
+                let condition = format!("organization IN ({}) AND length(organization) <= 256", parameters(names));
+                (condition, Some(names))
+            }
             Self::AllBut(names) if !names.is_empty() => {
                 (format!("coalesce(organization, '') NOT IN ({})", parameters(names)), Some(names))
             }
             Self::All | Self::AllBut(_) => ("1 = 1".to_owned(), None),
         }
+    }
+}
+
+/// Which users a list shows, of those it may.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Text in their login name, full name or main e-mail address, whatever its case.
+    pub text: Option<String>,
+    /// Their status.
+    pub status: Option<UserStatus>,
+    /// Their home organization.
+    pub organization: Option<String>,
+}
+
+impl Wanted {
+    /// The condition on a user, with the values of its parameters, which are counted from `first`.
+    fn condition(&self, first: usize) -> (String, Vec<String>) {
+        let (mut conditions, mut values) = (vec!["1 = 1".to_owned()], Vec::new());
+        let mut condition = |text: &str, value: String| {
+            conditions.push(text.replace("$n", &format!("${}", first + values.len())));
+            values.push(value);
+        };
+        if let Some(text) = &self.text {
+            let escaped = key(text).replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            let like = "(username_key LIKE $n ESCAPE '\\' OR email_key LIKE $n ESCAPE '\\'
+                OR lower(display_name) LIKE $n ESCAPE '\\')";
+            condition(like, format!("%{escaped}%"));
+        }
+        if let Some(status) = self.status {
+            condition("status = $n", status.as_str().to_owned());
+        }
+        if let Some(organization) = &self.organization {
+            condition("organization = $n AND length(organization) <= 256", organization.clone());
+        }
+        (conditions.join(" AND "), values)
     }
 }
 
@@ -111,11 +163,33 @@ impl State {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Value>, StateError> {
-        let (condition, names) = within.condition();
-        let query = sqlx::query(AssertSqlSafe(kind.select().replace("$visible", &condition)))
+        self.select(kind, within, &Wanted::default(), after, limit).await
+    }
+
+    /// Users who are wanted, in the order of their ids, after the id `after`.
+    pub async fn list_users(
+        &self,
+        within: Within<'_>,
+        wanted: &Wanted,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Value>, StateError> {
+        self.select(ResourceKind::Users, within, wanted, after, limit).await
+    }
+
+    async fn select(
+        &self,
+        kind: ResourceKind,
+        within: Within<'_>,
+        wanted: &Wanted,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Value>, StateError> {
+        let (statement, values) = kind.statement(within, wanted);
+        let query = sqlx::query(AssertSqlSafe(statement))
             .bind(after.unwrap_or_default().to_owned())
             .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let query = names.into_iter().flatten().fold(query, |query, name| query.bind(name.clone()));
+        let query = values.into_iter().fold(query, sqlx::query::Query::bind);
         query.fetch_all(&self.pool).await?.iter().map(object).collect()
     }
 
@@ -266,7 +340,7 @@ fn object(row: &AnyRow) -> Result<Value, StateError> {
             (name, Value::Number(micros)) if name.ends_with("_at") => {
                 micros.as_i64().map_or(Value::Null, |micros| time(micros).to_string().into())
             }
-            ("dormant", value) => (value != 0).into(),
+            ("dormant" | "everyone", value) => (value != 0).into(),
             ("roles", value) => {
                 value.as_str().into_iter().flat_map(|roles| roles.split(',')).map(Value::from).collect()
             }

@@ -27,7 +27,7 @@ pub struct State {
     /// Whether other nodes fold into the same tables.
     pub(crate) shared: bool,
     tokens: Arc<Tokens>,
-    clock: chancery_log::Clock,
+    pub(crate) clock: chancery_log::Clock,
 }
 
 impl std::fmt::Debug for State {

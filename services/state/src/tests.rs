@@ -20,10 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::rebuild::{compare, fold};
 use crate::*;
 
+mod allowances;
 mod directory;
+mod due;
 mod history;
 mod plans;
 mod templates;
+mod work;
 
 /// The kinds of step a random history is made of: type, resource kind, payload.
 fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
@@ -88,7 +91,8 @@ fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static 
         ),
         28 => ("organization.created", "organization", json!({"name": format!("org{id}")})),
         29 => ("com.example.unknown", "thing", json!({"n": number})),
-        _ => history::step(kind - 30, id, other, number),
+        30..47 => work::step(kind - 30, other, number),
+        _ => history::step(kind - 47, id, other, number),
     }
 }
 
@@ -137,7 +141,7 @@ proptest! {
 
     #[test]
     fn a_rebuild_equals_what_was_folded_live(
-        history in prop::collection::vec((0..30 + history::STEPS, 0..4_u8, 0..4_u8, 1..50_u32), 1..200),
+        history in prop::collection::vec((0..47 + history::STEPS, 0..4_u8, 0..4_u8, 1..50_u32), 1..200),
         pauses in prop::collection::vec(1..40_usize, 1..8),
     ) {
         static CASE: AtomicUsize = AtomicUsize::new(0);

@@ -17,6 +17,10 @@ struct Person {
 impl Person {
     /// A user of an organization, or of none, with these roles, and a token with these scopes.
     async fn new(server: &Server, name: &str, organization: Option<&str>, roles: Value, scopes: &[&str]) -> Self {
+        if let Some(organization) = organization {
+            // It may be there already.
+            server.post("/api/v1/organizations", &json!({"name": organization})).await;
+        }
         let user = json!({"username": name, "organization": organization, "roles": roles});
         let id = server.post("/api/v1/users", &user).await.made();
         let token = Self::token(server, &id, scopes).await;

@@ -57,7 +57,10 @@ async fn a_role_in_an_organization_reaches_nothing_of_another() {
         let other = auditor.gets(&server, &format!("/api/v1/users/{}{path}", stranger.id)).await;
         assert_eq!(other.status, StatusCode::NOT_FOUND, "{}", other.request);
     }
-    for path in ["/api/v1/policies", "/api/v1/tokens", "/api/v1/lake"] {
+    let tokens = auditor.gets(&server, "/api/v1/tokens").await.expect(StatusCode::OK);
+    let owners: Vec<&Value> = tokens.as_array().unwrap().iter().map(|token| &token["owner"]["id"]).collect();
+    assert_eq!(owners, [&json!(auditor.id)], "one's own, and no others");
+    for path in ["/api/v1/policies", "/api/v1/lake"] {
         assert_eq!(auditor.gets(&server, path).await.status, StatusCode::FORBIDDEN, "{path}");
     }
 

@@ -102,6 +102,7 @@ async fn two_that_claim_one_name_are_reported_and_neither_wins_by_guessing() {
 #[tokio::test]
 async fn people_of_no_connection_are_adopted_only_where_that_is_allowed() {
     let (server, cautious) = started().await;
+    server.post("/api/v1/organizations", &json!({"name": "acme"})).await.made();
     let made = server.post("/api/v1/users", &json!({"username": "local", "organization": "acme"})).await;
     let local = made.expect(StatusCode::CREATED)["id"].as_str().unwrap().to_owned();
     let claim = json!({"schemas": [USER], "userName": "local"});

@@ -2,15 +2,21 @@
 
 mod audit;
 mod config;
+pub(crate) mod directory;
 mod generate;
+pub(crate) mod groups;
 mod import;
 mod login;
 mod migrate;
+pub(crate) mod organizations;
 pub(crate) mod policies;
+pub(crate) mod quota;
 mod runner;
 mod sign_ins;
 mod state;
 mod tokens;
+pub(crate) mod users;
+pub(crate) mod workspaces;
 
 use clap::CommandFactory;
 
@@ -39,6 +45,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Import(import) => import::run(import, &client(&arguments)?).await,
         Command::Audit(command) => audit::run(command, &client(&arguments)?).await,
         Command::Tokens(command) => tokens::run(command, &client(&arguments)?).await,
+        Command::Users(command) => users::run(command, &client(&arguments)?).await,
+        Command::Groups(command) => groups::run(command, &client(&arguments)?).await,
+        Command::Organizations(command) => organizations::run(command, &client(&arguments)?).await,
+        Command::Workspaces(command) => workspaces::run(command, &client(&arguments)?).await,
+        Command::Quota(command) => quota::run(command, &client(&arguments)?).await,
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Runner(runner) => runner::run(runner, &load(&arguments)?.configuration()).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
@@ -76,4 +87,15 @@ pub(crate) fn load(arguments: &Arguments) -> Result<Loaded, Failure> {
 
 fn client(arguments: &Arguments) -> Result<Client, Failure> {
     Client::new(&load(arguments)?.configuration())
+}
+
+/// Prints the items of a list.
+fn table(answer: &serde_json::Value, list: &str, columns: &[&str], output: Option<crate::terminal::Output>) {
+    use crate::terminal::{self, Output};
+    let columns: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+    let row =
+        |item: &serde_json::Value| columns.iter().map(|column| item.get(column).cloned().unwrap_or_default()).collect();
+    let items = answer.get(list).and_then(serde_json::Value::as_array);
+    let rows: Vec<Vec<serde_json::Value>> = items.into_iter().flatten().map(row).collect();
+    terminal::rows(&columns, &rows, Output::or_default(output));
 }

@@ -14,10 +14,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chancery_domain::workspaces::clock::Patience;
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
-use chancery_state::Database;
+use chancery_state::{Database, GENERATION};
 use ipnet::IpNet;
 use settings::Value;
 
@@ -51,6 +52,8 @@ pub(crate) struct Configuration {
     pub(crate) query_timeout: Duration,
     pub(crate) query_memory: usize,
     pub(crate) max_rows: usize,
+    pub(crate) clock: Duration,
+    pub(crate) patience: Patience,
     pub(crate) level: String,
     pub(crate) format: String,
     pub(crate) public_url: Option<String>,
@@ -71,10 +74,10 @@ impl Loaded {
         let database = match optional("state.postgres") {
             Some(url) => Database::Postgres {
                 url,
-                schema: text("state.schema"),
+                schema: format!("{}_{GENERATION}", text("state.schema")),
                 connections: u32::try_from(number("state.connections")).unwrap_or(u32::MAX),
             },
-            None => Database::Sqlite(data_directory.join("state.db")),
+            None => Database::Sqlite(data_directory.join(format!("state-{GENERATION}.db"))),
         };
         let node = optional("node.name").unwrap_or_else(host_name);
         let roles = text("node.roles");
@@ -112,6 +115,11 @@ impl Loaded {
             query_timeout: Duration::from_secs(number("query.timeout_seconds") as u64),
             query_memory: number("query.memory_bytes"),
             max_rows: number("query.max_rows"),
+            clock: Duration::from_secs(number("clock.seconds") as u64),
+            patience: Patience {
+                queued: micros(number("builds.queue_seconds")),
+                running: micros(number("builds.run_seconds")),
+            },
             level: text("telemetry.level"),
             format: text("telemetry.format"),
             public_url: optional("server.public_url"),
@@ -175,6 +183,7 @@ impl Loaded {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: self.text("server.address"),
             roles,
+            projection: format!("state-{GENERATION}"),
             queue_events: self.number("log.queue_events"),
             session_timeout: Duration::from_secs(self.number("log.session_seconds") as u64),
             ..KafkaLogOptions::default()
@@ -195,6 +204,10 @@ impl Loaded {
         }
         access
     }
+}
+
+fn micros(seconds: usize) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000)
 }
 
 fn host_name() -> String {

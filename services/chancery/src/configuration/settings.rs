@@ -62,7 +62,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 46] = [
+pub(crate) const SETTINGS: [Setting; 49] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -194,6 +194,24 @@ pub(crate) const SETTINGS: [Setting; 46] = [
         "Memory all running queries may use together",
     ),
     setting("query.max_rows", Kind::Integer(1, 1_000_000), "10000", "Most rows of a SQL answer"),
+    setting(
+        "clock.seconds",
+        Kind::Integer(1, 3600),
+        "10",
+        "How often it is looked whether workspaces are to start, stop, rest or go by themselves",
+    ),
+    setting(
+        "builds.queue_seconds",
+        Kind::Integer(1, 2_592_000),
+        "86400",
+        "How long a build may wait for a runner before it is given up",
+    ),
+    setting(
+        "builds.run_seconds",
+        Kind::Integer(1, 2_592_000),
+        "7200",
+        "How long a runner may have a build before it is given up",
+    ),
     setting("telemetry.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), "info", "How much is logged"),
     setting(
         "telemetry.format",

@@ -47,6 +47,9 @@ pub struct Connection {
     /// Roles that come with a group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub group_mappings: Vec<GroupMapping>,
+    /// Whether administrators may choose members of its groups, beside the provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub members_by_hand: bool,
     /// Attribute mappings, as the SCIM service reads them.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub mappings: Value,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Attributes;
+use crate::time::Timestamp;
 
 /// Payload of `group.created`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +19,9 @@ pub struct GroupCreated {
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
+    /// It is the group of everyone in its organization, whose members nobody chooses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everyone: bool,
     /// Unique name in its organization.
     pub name: String,
     /// Daily credits each member gets.
@@ -55,6 +59,12 @@ pub struct GroupUpdated {
 /// Payload of `group.member.added` and `.removed`; the resource is the group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupMember {
+    /// It came with a value that a connection maps to groups, and goes with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_attribute: bool,
+    /// When the membership ends by itself; it counts no more from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// Whether the member is a user or a group; absent means a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_kind: Option<MemberKind>,

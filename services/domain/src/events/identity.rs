@@ -113,6 +113,9 @@ pub struct UserUpdated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-personal" = true))]
     pub email: Option<String>,
+    /// New home organization. The event itself is in the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// SCIM event URI (RFC 9967).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scim_event: Option<String>,

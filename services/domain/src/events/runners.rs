@@ -59,7 +59,7 @@ pub struct Runner {
 }
 
 /// Payload of every `job.*`; the resource is the job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// How often it was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,14 @@ event_types! {
         "workspace.transferred" v 1 "write" => WorkspaceTransferred(Transfer),
         /// A workspace was put to rest for lack of use.
         "workspace.dormant" v 1 "write" => WorkspaceDormant(Bare),
+        /// A dormant workspace was woken.
+        "workspace.woken" v 1 "write" => WorkspaceWoken(Bare),
+        /// A workspace got another name.
+        "workspace.renamed" v 1 "write" => WorkspaceRenamed(Renamed),
+        /// A workspace got a schedule, or lost it.
+        "workspace.schedule.set" v 1 "write" => WorkspaceScheduleSet(ScheduleSet),
+        /// Someone works in a workspace.
+        "workspace.used" v 1 "use" => WorkspaceUsed(Bare),
         /// Someone asked for a build.
         "workspace.build.requested" v 1 "build" => WorkspaceBuildRequested(Build),
         /// A build was refused.
@@ -29,6 +37,10 @@ event_types! {
         "workspace.build.started" v 1 "build" => WorkspaceBuildStarted(Build),
         /// Terraform's plan is known.
         "workspace.build.planned" v 1 "build" => WorkspaceBuildPlanned(Build),
+        /// A build began to change resources.
+        "workspace.build.apply-started" v 1 "build" => WorkspaceBuildApplyStarted(Build),
+        /// A build in progress was told to end.
+        "workspace.build.cancel-requested" v 1 "cancel" => WorkspaceBuildCancelRequested(Build),
         /// A build is done.
         "workspace.build.succeeded" v 1 "build" => WorkspaceBuildSucceeded(Build),
         /// A build went wrong.
@@ -69,9 +81,35 @@ pub struct Transfer {
     pub to_id: Option<String>,
 }
 
+/// Payload of `workspace.renamed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Renamed {
+    /// Name before.
+    pub from: String,
+    /// Name from now on.
+    pub to: String,
+}
+
+/// Payload of `workspace.schedule.set`: what is absent is not scheduled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScheduleSet {
+    /// When it starts by itself: five fields of cron.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autostart: Option<String>,
+    /// Time zone of `autostart`, such as `Europe/Berlin`; UTC without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// How long it runs after a start; 0 for until someone stops it. What the template says, without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u32>,
+}
+
 /// Payload of every `workspace.build.*`; the resource is the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
+    /// Whether it had begun to change resources when it failed or was canceled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<bool>,
     /// Dense count within the workspace, from 1.
     pub build_number: u32,
     /// `initiator`, `autostart`, `autostop`, `dormancy`, …
@@ -89,14 +127,48 @@ pub struct Build {
     /// Job that carries it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
+    /// Values of the template's variables that it is built with; never those of secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<BTreeMap<String, String>>,
     /// After a failure or cancellation: some of its resources may still run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_remain: Option<bool>,
+    /// Runner that carries it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_id: Option<String>,
+    /// Tags that a runner must have to carry it out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// Id of the template version built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_version: Option<String>,
     /// What the build does.
     pub transition: Transition,
+    /// Addresses of resources whose costs nobody knows. They are not in `daily_cost`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+impl Build {
+    /// A build of which nothing else is said.
+    pub const fn new(build_number: u32, transition: Transition) -> Self {
+        Self {
+            applied: None,
+            build_number,
+            cause: None,
+            daily_cost: None,
+            duration_ms: None,
+            error: None,
+            job_id: None,
+            parameters: None,
+            resources_remain: None,
+            runner_id: None,
+            tags: BTreeMap::new(),
+            template_version: None,
+            transition,
+            unknown: Vec::new(),
+        }
+    }
 }
 
 /// What a build does to a workspace.
@@ -119,5 +191,10 @@ impl Transition {
             Self::Stop => "stop",
             Self::Delete => "delete",
         }
+    }
+
+    /// Looks a transition up by name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Start, Self::Stop, Self::Delete].into_iter().find(|transition| transition.as_str() == name)
     }
 }

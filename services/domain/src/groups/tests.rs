@@ -12,30 +12,33 @@ fn named(name: &str) -> Attributes {
     json!({"displayName": name}).as_object().unwrap().clone()
 }
 
-fn group(name: &str) -> DirectoryGroup {
+pub(super) fn group(name: &str) -> DirectoryGroup {
     DirectoryGroup {
         id: "g".into(),
         name: name.into(),
+        display_name: Some(name.into()),
         organization: Some("eng".into()),
         connection: Some("okta".into()),
         attributes: named(name),
         deleted: false,
+        everyone: false,
         own: true,
+        quota_allowance: 0,
         version: 1,
         created_at: Timestamp::EPOCH,
         updated_at: Timestamp::EPOCH,
     }
 }
 
-fn member(id: &str) -> Member {
-    Member { id: id.into(), kind: MemberKind::User, name: Some(format!("user {id}")) }
+pub(super) fn member(id: &str) -> Member {
+    Member { id: id.into(), kind: MemberKind::User, name: Some(format!("user {id}")), expires_at: None }
 }
 
 fn mapping(group: &str, role: &str) -> GroupMapping {
     GroupMapping { group: group.into(), roles: vec![MappedRole { organization: None, role: role.into() }] }
 }
 
-fn user(id: &str, groups: &[&str], held: &[&str]) -> MappedUser {
+pub(super) fn user(id: &str, groups: &[&str], held: &[&str]) -> MappedUser {
     let role = |role: &&str| HeldRole { role: MappedRole { organization: None, role: (*role).into() }, by_group: true };
     MappedUser {
         id: id.into(),

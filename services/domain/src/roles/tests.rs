@@ -46,7 +46,7 @@ fn a_role_is_given_once_and_taken_only_from_who_has_it() {
     assert_eq!(assign("auditor", &[held("auditor", false)]), Ok(vec![]));
     assert_eq!(told(&assign("auditor", &[held("auditor", true)]).unwrap()), ["role.assigned u"]);
     assert_eq!(assign("reader", &[]), Err(Refusal::Unknown("role")));
-    let custom = CustomRole { name: "reader".into(), description: None, permissions: vec![] };
+    let custom = CustomRole { name: "reader".into(), description: None, permissions: vec![], version: 1 };
     assert!(AssignRole { role: role("reader") }.decide(&user, &[], Some(&custom), context(1)).is_ok());
 
     let revoke = |held: &[HeldRole]| RevokeRole { role: role("auditor") }.decide(&user, held, context(1));
@@ -70,7 +70,8 @@ fn a_custom_role_has_a_name_of_its_own_and_permissions() {
     }
     let empty = RoleDefinition { permissions: vec![], ..definition("reader") };
     assert!(matches!(define(empty), Err(Refusal::Invalid { field: "permissions", .. })));
-    let present = CustomRole { name: "reader".into(), description: None, permissions: vec!["workspace.read".into()] };
+    let permissions = vec!["workspace.read".into()];
+    let present = CustomRole { name: "reader".into(), description: None, permissions, version: 1 };
     assert_eq!(DefineRole { definition: definition("reader") }.decide(Some(&present), context(1)), Ok(vec![]));
     assert_eq!(told(&present.withdraw(context(1))), ["role.withdrawn reader"]);
 }

@@ -56,6 +56,7 @@ fn possessions() -> Possessions {
         running,
         dormant,
         last_build: 4,
+        ..OwnedWorkspace::default()
     };
     let session = OpenSession {
         id: "s".into(),
@@ -159,7 +160,8 @@ fn a_reactivation_gives_access_back_and_nothing_else() {
 
 #[test]
 fn a_deletion_is_what_the_connection_makes_of_it() {
-    let groups = [Membership { group_id: "g".into(), name: "ops".into(), connection: None }];
+    let group = |id: &str, everyone| Membership { group_id: id.into(), name: "ops".into(), connection: None, everyone };
+    let groups = [group("g", false), group("o", true)];
     let delete = |deletion, user: &DirectoryUser| {
         DeleteUser { deletion, ..DeleteUser::default() }.decide(user, &groups, &Possessions::default(), context(7))
     };

@@ -87,10 +87,29 @@ pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> 
     }
 }
 
+/// What a decision about this wish depends on, for all that its words say.
+fn likely_keys(wish: &Wish<'_>) -> Vec<String> {
+    let named = |attribute: &str| match &wish.change {
+        Change::Create(body) => body.get(attribute).and_then(Value::as_str),
+        _ => None,
+    };
+    match Kind::of(wish.resource_type) {
+        Kind::Users => {
+            let name = named("userName").map(users::name_key);
+            std::iter::once(users::user_key(&wish.id)).chain(name).collect()
+        }
+        Kind::Groups => {
+            let name = named("displayName").map(groups::name_key);
+            std::iter::once(groups::group_key(&wish.id)).chain(name).collect()
+        }
+        Kind::Custom => vec![custom::key(wish.resource_type, &wish.id)],
+    }
+}
+
 /// Takes the decision; says which resource it was about, and how many events it has.
 pub(super) async fn decide(push: &Push, wish: &Wish<'_>) -> Result<(String, usize), Failure> {
-    // A first look tells what the decision depends on.
-    let mut keys = plan(push, wish).await?.keys;
+    // Most decisions depend on what the wish names. Where one depends on more, a first look tells.
+    let mut keys = likely_keys(wish);
     loop {
         let decided = push.gateway.decisions.decide(&keys, async || {
             let plan = plan(push, wish).await?;

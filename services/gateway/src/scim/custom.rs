@@ -2,7 +2,7 @@
 
 use chancery_domain::connections::PutResource;
 use chancery_domain::directory::CustomResource;
-use chancery_scim::{Document, PatchRequest, Purpose, ScimError, ScimEvent, accept, patch};
+use chancery_scim::{Document, PatchRequest, Purpose, ResourceType, ScimError, ScimEvent, accept, patch};
 
 use super::change::{Change, Plan, Wish};
 use super::failure::Failure;
@@ -42,7 +42,7 @@ pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> 
         };
         command.decide(present.as_ref(), push.context())?
     };
-    let keys = vec![format!("{}/{}", resource_type.name().to_lowercase(), wish.id)];
+    let keys = vec![key(resource_type, &wish.id)];
     Ok(Plan { keys, events, id: wish.id.clone() })
 }
 
@@ -54,4 +54,8 @@ async fn find(push: &Push, wish: &Wish<'_>) -> Result<CustomResource, Failure> {
     let found = found.filter(visible).ok_or_else(unknown)?;
     wish.preconditions.check(found.version)?;
     Ok(found)
+}
+
+pub(super) fn key(resource_type: &ResourceType, id: &str) -> String {
+    format!("{}/{id}", resource_type.name().to_lowercase())
 }

@@ -122,7 +122,7 @@ async fn namesakes(push: &Push, name: &str, keys: &mut Vec<String>) -> Result<Ve
     if !push.profile.unique_group_names && !adopts {
         return Ok(Vec::new());
     }
-    keys.push(format!("group-name/{}", attributes::key(name)));
+    keys.push(name_key(name));
     let found = push.gateway.state.groups_by_name(name).await?;
     let reachable = |group: &DirectoryGroup| {
         !group.deleted && (group.connection.as_deref() == Some(push.id()) || (adopts && group.connection.is_none()))
@@ -161,6 +161,10 @@ async fn mapped_users<'n>(
 
 fn display_name(document: &Attributes) -> String {
     document.get("displayName").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+pub(super) fn name_key(name: &str) -> String {
+    format!("group-name/{}", attributes::key(name))
 }
 
 pub(super) fn group_key(id: &str) -> String {

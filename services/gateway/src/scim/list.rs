@@ -331,6 +331,10 @@ impl<'a> Question<'a> {
         let mut found = match (kind, name, text("externalId")) {
             (Kind::Users, Some(name), _) => users(state.users_by_name(name).await?),
             (Kind::Users, _, Some(external)) => users(state.users_by_external_id(connection, external).await?),
+            (Kind::Users, None, None) => match text("emails.value") {
+                Some(address) => users(state.users_by_address(address).await?),
+                None => return Ok(None),
+            },
             (Kind::Groups, Some(name), _) => groups(state.groups_by_name(name).await?),
             (Kind::Groups, _, Some(external)) => groups(state.groups_by_external_id(connection, external).await?),
             (Kind::Groups, None, None) => match text("members.value") {
@@ -347,7 +351,7 @@ impl<'a> Question<'a> {
                 let found = state.custom_resources_by_external_id(resource_type.name(), connection, external).await?;
                 found.into_iter().map(|resource| Stored::Custom(Arc::new(resource))).collect()
             }
-            (Kind::Users | Kind::Custom, ..) => return Ok(None),
+            (Kind::Custom, ..) => return Ok(None),
         };
         found.retain(|stored| stored.belongs_to(self.push));
         found.sort_by(|a, b| a.id().cmp(b.id()));

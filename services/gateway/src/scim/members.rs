@@ -105,7 +105,12 @@ pub(super) async fn named(push: &Push, members: Vec<chancery_scim::Member>) -> R
         let says_group = member.kind == Some(chancery_scim::MemberKind::Group);
         let is_group = groups.contains_key(&member.value) || (says_group && !users.contains_key(&member.value));
         let name = users.get(&member.value).or_else(|| groups.get(&member.value)).cloned().or(member.display);
-        Member { id: member.value, kind: if is_group { MemberKind::Group } else { MemberKind::User }, name }
+        Member {
+            id: member.value,
+            kind: if is_group { MemberKind::Group } else { MemberKind::User },
+            name,
+            expires_at: None,
+        }
     };
     Ok(members.into_iter().map(named).collect())
 }

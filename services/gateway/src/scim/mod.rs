@@ -12,6 +12,7 @@ mod custom;
 mod discovery;
 mod dry_run;
 mod failure;
+mod following;
 mod groups;
 mod list;
 mod members;
@@ -28,6 +29,7 @@ use serde_json::Value;
 
 pub(crate) use dry_run::{DryRun, dry_run};
 pub(crate) use failure::Failure;
+pub(crate) use following::follow_all;
 
 use crate::error::ApiError;
 use crate::gateway::Gateway;

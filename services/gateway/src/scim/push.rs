@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use chancery_domain::decision::Context;
 use chancery_domain::directory::ConnectionRecord;
 use chancery_domain::events::tokens::OwnerKind;
-use chancery_scim::{Document, Mapping, Mappings, Profile, ProfileSettings, ResourceType, ScimError};
+use chancery_scim::{Document, GROUPS, Mapping, Mappings, Profile, ProfileSettings, ResourceType, ScimError};
 
 use super::failure::Failure;
 use crate::error::ApiError;
@@ -20,6 +20,8 @@ pub(crate) struct Push {
     pub(super) connection: ConnectionRecord,
     pub(super) profile: Profile,
     mappings: Vec<Mapping>,
+    /// Groups are to follow whatever the settings say now.
+    follows: bool,
     /// Address of the service, without a slash at its end.
     pub(super) base: String,
 }
@@ -53,7 +55,7 @@ impl Push {
         let settings = &connection.settings;
         let profile = or_default::<ProfileSettings>(&settings.profile).map_err(broken)?.resolve();
         let mappings = or_default(&settings.mappings).map_err(broken)?;
-        Ok(Self { gateway, caller, connection, profile, mappings, base })
+        Ok(Self { gateway, caller, connection, profile, mappings, follows: false, base })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -75,12 +77,27 @@ impl Push {
         format!("{}{}/{id}", self.base, resource_type.endpoint())
     }
 
-    /// A document as the connection's mappings make it. Names of groups that they give are not followed.
-    pub(super) fn mapped(&self, resource_type: &ResourceType, document: Document) -> Result<Document, ScimError> {
+    /// A document as the connection's mappings make it, and the names of groups that they give.
+    pub(super) fn mapped(
+        &self,
+        resource_type: &ResourceType,
+        document: Document,
+    ) -> Result<(Document, Vec<String>), ScimError> {
         if self.mappings.is_empty() || !resource_type.is_user() {
-            return Ok(document);
+            return Ok((document, Vec::new()));
         }
-        Ok(Mappings::new(&self.mappings, resource_type)?.apply(document)?.document)
+        let mapped = Mappings::new(&self.mappings, resource_type)?.apply(document)?;
+        Ok((mapped.document, mapped.groups))
+    }
+
+    /// Whether attributes of users name groups, or did before the settings changed.
+    pub(super) fn maps_groups(&self) -> bool {
+        self.follows || self.mappings.iter().any(|mapping| mapping.to == GROUPS)
+    }
+
+    /// The same, also where the settings do not map attributes to groups any more.
+    pub(super) fn following(self) -> Self {
+        Self { follows: true, ..self }
     }
 
     /// What a decision may know.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::change::{Change, Plan, Wish};
 use super::failure::Failure;
+use super::following::follow;
 use super::push::Push;
 
 /// Works out what a change comes to.
@@ -21,17 +22,17 @@ pub(super) async fn plan(push: &Push, wish: &Wish<'_>) -> Result<Plan, Failure> 
             let user = find(push, wish).await?;
             let purpose = Purpose::Replace { current: &user.attributes };
             let accepted = accept(wish.resource_type, body.clone(), &push.profile, purpose)?;
-            let mut document = push.mapped(wish.resource_type, accepted.document)?;
+            let (mut document, groups) = push.mapped(wish.resource_type, accepted.document)?;
             // Not to speak of access neither gives nor takes it.
             document.entry("active").or_insert(Value::Bool(user.status == UserStatus::Active));
-            update(push, &user, document, ScimEvent::PutFull).await
+            update(push, &user, document, &groups, ScimEvent::PutFull).await
         }
         Change::Patch(body) => {
             let user = find(push, wish).await?;
             let request = PatchRequest::parse(body.clone(), &push.profile)?;
             let patched = patch::apply(wish.resource_type, &user.attributes, request, &push.profile)?;
-            let document = push.mapped(wish.resource_type, patched.document)?;
-            update(push, &user, document, ScimEvent::PatchFull).await
+            let (document, groups) = push.mapped(wish.resource_type, patched.document)?;
+            update(push, &user, document, &groups, ScimEvent::PatchFull).await
         }
         Change::Delete => delete(push, wish).await,
     }
@@ -51,14 +52,14 @@ async fn find(push: &Push, wish: &Wish<'_>) -> Result<DirectoryUser, Failure> {
 async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Failure> {
     let state = &push.gateway.state;
     let accepted = accept(wish.resource_type, body.clone(), &push.profile, Purpose::Create)?;
-    let mut attributes = push.mapped(wish.resource_type, accepted.document)?;
+    let (mut attributes, groups) = push.mapped(wish.resource_type, accepted.document)?;
     // Who is not said to be inactive is active.
     attributes.entry("active").or_insert(Value::Bool(true));
     let name = attributes.get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
     forget_own_address(&mut attributes);
     let namesakes = state.users_by_name(&name).await?;
     if let Some(namesake) = namesakes.iter().find(|user| can_be_taken_over(push, user)) {
-        let plan = update(push, namesake, attributes, ScimEvent::CreateFull).await?;
+        let plan = update(push, namesake, attributes, &groups, ScimEvent::CreateFull).await?;
         return Ok(plan);
     }
     let create = CreateUser {
@@ -74,7 +75,9 @@ async fn create(push: &Push, wish: &Wish<'_>, body: &Value) -> Result<Plan, Fail
         let suspended = suspended_from_the_start(push, wish, &name, &events)?;
         events.extend(suspended);
     }
-    Ok(Plan { keys: vec![user_key(&wish.id), name_key(&name)], events, id: wish.id.clone() })
+    let mut keys = vec![user_key(&wish.id), name_key(&name)];
+    follow(push, (&wish.id, &name), &groups, &mut keys, &mut events).await?;
+    Ok(Plan { keys, events, id: wish.id.clone() })
 }
 
 /// Somebody who is created inactive has never had access.
@@ -130,6 +133,7 @@ async fn update(
     push: &Push,
     user: &DirectoryUser,
     mut attributes: Attributes,
+    groups: &[String],
     pushed: ScimEvent,
 ) -> Result<Plan, Failure> {
     let state = &push.gateway.state;
@@ -154,6 +158,7 @@ async fn update(
     for event in &mut events {
         name_activity(event, ScimEvent::Deactivate);
     }
+    follow(push, (&user.id, &name), groups, &mut keys, &mut events).await?;
     Ok(Plan { keys, events, id: user.id.clone() })
 }
 
@@ -207,6 +212,6 @@ pub(super) fn user_key(id: &str) -> String {
     format!("user/{id}")
 }
 
-fn name_key(name: &str) -> String {
+pub(super) fn name_key(name: &str) -> String {
     format!("user-name/{}", attributes::key(name))
 }

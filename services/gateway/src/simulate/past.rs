@@ -24,7 +24,7 @@ const MOST_EVENTS: usize = 200_000;
 
 /// What decides who may do what.
 const TYPES: &str = "user.created, user.updated, user.suspended, user.reactivated, user.deleted, role.assigned, \
-    role.revoked, role.defined, role.withdrawn, group.member.added, group.member.removed, group.deleted, \
+    role.revoked, role.defined, role.withdrawn, group.created, group.member.added, group.member.removed, group.deleted, \
     policy.published, policy.withdrawn, token.created, token.rotated, token.revoked";
 
 /// Who there was, and by which rules they were judged, once everything up to `at` had happened.
@@ -65,7 +65,10 @@ struct Past {
     now: Option<Timestamp>,
     users: BTreeMap<String, Account>,
     grants: BTreeMap<String, BTreeSet<MappedRole>>,
-    groups: BTreeMap<String, BTreeSet<String>>,
+    /// The members of each group, and when each membership ends by itself.
+    groups: BTreeMap<String, BTreeMap<String, Option<Timestamp>>>,
+    /// The group of everyone in each organization.
+    everyone: BTreeMap<String, String>,
     tokens: BTreeMap<String, Issued>,
     policies: BTreeMap<String, PublishedPolicy>,
     roles: BTreeMap<String, CustomRole>,
@@ -75,6 +78,7 @@ struct Past {
 struct Account {
     username: String,
     active: bool,
+    organization: Option<String>,
 }
 
 #[derive(Debug)]
@@ -88,7 +92,7 @@ impl Past {
         self.now = self.now.max(Some(event.recorded_at));
         let id = event.resource.id.as_str();
         match catalogue::decode(event) {
-            Ok(Payload::Identity(payload)) => self.identity(id, payload),
+            Ok(Payload::Identity(payload)) => self.identity(event, id, payload),
             Ok(Payload::Policy(PolicyEvent::PolicyPublished(policy))) => {
                 let text = policy.text.unwrap_or_default();
                 let published = PublishedPolicy { id: id.to_owned(), version: policy.version, text };
@@ -99,11 +103,12 @@ impl Past {
         }
     }
 
-    fn identity(&mut self, id: &str, payload: IdentityEvent) {
+    fn identity(&mut self, event: &Event, id: &str, payload: IdentityEvent) {
         match payload {
             IdentityEvent::UserCreated(user) => {
                 let active = user.attributes.as_ref().and_then(|attributes| Summary::of(attributes).active);
-                let account = Account { username: user.username, active: active.unwrap_or(true) };
+                let organization = event.organization.clone();
+                let account = Account { username: user.username, active: active.unwrap_or(true), organization };
                 self.users.insert(id.to_owned(), account);
                 let roles = user.roles.into_iter().map(|role| MappedRole { organization: None, role });
                 self.grants.entry(id.to_owned()).or_default().extend(roles);
@@ -112,6 +117,7 @@ impl Past {
                 let account = self.users.entry(id.to_owned()).or_default();
                 let active = user.attributes.as_ref().and_then(|attributes| Summary::of(attributes).active);
                 account.active = active.unwrap_or(account.active);
+                account.organization = user.organization.or(account.organization.take());
                 account.username = user.username.unwrap_or_else(|| std::mem::take(&mut account.username));
             }
             IdentityEvent::UserSuspended(_) => self.set_active(id, false),
@@ -122,8 +128,11 @@ impl Past {
             }
             IdentityEvent::RoleAssigned(grant) => drop(self.grants_of(id).insert(mapped(grant))),
             IdentityEvent::RoleRevoked(grant) => drop(self.grants_of(id).remove(&mapped(grant))),
+            IdentityEvent::GroupCreated(group) if group.everyone => {
+                self.everyone.extend(event.organization.clone().map(|organization| (organization, id.to_owned())));
+            }
             IdentityEvent::GroupMemberAdded(member) => {
-                self.groups.entry(id.to_owned()).or_default().insert(member.user_id);
+                self.groups.entry(id.to_owned()).or_default().insert(member.user_id, member.expires_at);
             }
             IdentityEvent::GroupMemberRemoved(member) => {
                 self.groups.entry(id.to_owned()).or_default().remove(&member.user_id);
@@ -131,7 +140,8 @@ impl Past {
             IdentityEvent::GroupDeleted(_) => drop(self.groups.remove(id)),
             IdentityEvent::RoleDefined(role) => {
                 let permissions = role.permissions.iter().filter_map(|name| Permission::parse(name)).collect();
-                self.roles.insert(id.to_owned(), CustomRole { name: id.to_owned(), permissions, version: 1 });
+                let version = event.stream_version.max(1);
+                self.roles.insert(id.to_owned(), CustomRole { name: id.to_owned(), permissions, version });
             }
             IdentityEvent::RoleWithdrawn(_) => drop(self.roles.remove(id)),
             IdentityEvent::TokenCreated(token) => {
@@ -162,19 +172,23 @@ impl Past {
     }
 
     fn into_world(mut self) -> World {
+        let now = self.now.unwrap_or_default();
         let mut memberships: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (group, members) in self.groups {
-            for member in members {
+            for (member, _) in members.into_iter().filter(|(_, end)| !is_over(*end, now)) {
                 memberships.entry(member).or_default().push(group.clone());
             }
         }
         let mut world = World::default();
         for (id, account) in self.users.into_iter().filter(|(_, account)| account.active) {
-            let roles = self.grants.remove(&id).unwrap_or_default().into_iter().collect();
-            let groups = memberships.remove(&id).unwrap_or_default();
+            let roles = self.grants.remove(&id).unwrap_or_default();
+            let mut groups = memberships.remove(&id).unwrap_or_default();
+            let homes = roles.iter().filter_map(|role| role.organization.as_ref()).chain(&account.organization);
+            let everyone: BTreeSet<&String> = homes.filter_map(|home| self.everyone.get(home)).collect();
+            groups.extend(everyone.into_iter().cloned());
+            let roles = roles.into_iter().collect();
             world.principals.push(person(Person { id, username: account.username, roles, groups }));
         }
-        let now = self.now.unwrap_or_default();
         let working = |issued: &Issued| !issued.revoked && !is_over(issued.token.expires_at, now);
         for (id, Issued { token, .. }) in self.tokens.iter().filter(|(_, issued)| working(issued)) {
             let scopes: Vec<&str> = token.scopes.iter().map(String::as_str).collect();

@@ -13,6 +13,7 @@ use super::{LONGEST, find, key};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
+use crate::organizations;
 use crate::roles;
 
 /// A role that a user has.
@@ -66,6 +67,9 @@ pub(crate) async fn assign(
     find(&gateway, &caller, &id).await?;
     caller.may_give(&role)?;
     let giver = caller.judged_at(Permission::UsersWrite, &place(&role))?;
+    if let Some(name) = &role.organization {
+        organizations::exists(&gateway, name).await?;
+    }
     gateway
         .decisions
         .decide(&[key(&id), roles::key(&role.role)], async || {

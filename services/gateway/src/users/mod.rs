@@ -7,8 +7,8 @@ use chancery_domain::Timestamp;
 use chancery_domain::attributes::{self, Attributes};
 use chancery_domain::decision::Refusal;
 use chancery_domain::directory::DirectoryUser;
-use chancery_domain::events::directory::{MappedRole, Suspension};
-use chancery_domain::users::{CreateUser, ReactivateUser, SuspendUser};
+use chancery_domain::events::directory::{Deletion, MappedRole, Suspension};
+use chancery_domain::users::{AmendUser, CreateUser, DeleteUser, ReactivateUser, SuspendUser};
 use chancery_policy::{Permission, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
+use crate::organizations;
 use crate::roles;
 
 use self::grants::{GrantRequest, HeldView, held, may_take, organization_name};
@@ -68,6 +69,18 @@ pub(crate) struct UserRequest {
     roles: Vec<GrantRequest>,
 }
 
+/// What of a user is to change; what is not named stays.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserChange {
+    /// New full name.
+    display_name: Option<String>,
+    /// New main e-mail address.
+    email: Option<String>,
+    /// New home organization.
+    organization: Option<String>,
+}
+
 /// Why access is taken or given back.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +118,9 @@ pub(crate) async fn create(
     }
     let roles: Vec<MappedRole> = request.roles.into_iter().map(GrantRequest::read).collect::<Result<_, _>>()?;
     roles.iter().try_for_each(|role| caller.may_give(role))?;
+    for name in organization.iter().chain(roles.iter().filter_map(|role| role.organization.as_ref())) {
+        organizations::exists(&gateway, name).await?;
+    }
     let (id, username) = (uuid::Uuid::now_v7().to_string(), request.username);
     let mut keys = vec![key(&id), format!("user-name/{}", attributes::key(&username))];
     keys.extend(roles.iter().map(|role| roles::key(&role.role)));
@@ -124,6 +140,72 @@ pub(crate) async fn create(
         })
         .await?;
     Ok(HttpResponse::Created().json(view(&gateway, &caller, &id).await?))
+}
+
+/// Changes a user whom no identity provider provisions. Nobody changes those who have more than they.
+#[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "User id")),
+    request_body = UserChange, responses((status = 200), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(crate) async fn update(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    id: web::Path<String>,
+    request: web::Json<UserChange>,
+) -> Result<HttpResponse, ApiError> {
+    let UserChange { display_name, email, organization } = request.into_inner();
+    find(&gateway, &caller, &id).await?;
+    let organization = organization_name(organization)?;
+    if let Some(name) = &organization {
+        caller.judged_at(Permission::UsersWrite, &Resource::organization(name))?;
+        organizations::exists(&gateway, name).await?;
+    }
+    gateway
+        .decisions
+        .decide(&[key(&id)], async || {
+            let (user, caller) = subordinate(&gateway, &caller, &id).await?;
+            by_hand(&gateway, &user).await?;
+            let (display_name, email, organization) = (display_name.clone(), email.clone(), organization.clone());
+            let command = AmendUser { display_name, email, organization };
+            Ok::<_, ApiError>((command.decide(&user, gateway.context(&caller))?, ()))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(view(&gateway, &caller, &id).await?))
+}
+
+/// Removes a user whom no identity provider provisions, for good, with all that it has. Nobody removes those who have more
+/// than they.
+#[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "User id")),
+    responses((status = 204), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(crate) async fn delete(
+    gateway: web::Data<Gateway>,
+    caller: web::ReqData<Caller>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    find(&gateway, &caller, &id).await?;
+    loop {
+        let groups = gateway.state.memberships(&id).await?.into_iter();
+        let groups = groups.filter(|membership| !membership.everyone);
+        let keys: Vec<String> =
+            groups.map(|membership| format!("group/{}", membership.group_id)).chain([key(&id)]).collect();
+        let decided = gateway.decisions.decide(&keys, async || {
+            let (user, caller) = subordinate(&gateway, &caller, &id).await?;
+            by_hand(&gateway, &user).await?;
+            let memberships = gateway.state.memberships(&id).await?;
+            let joined = memberships.iter().filter(|membership| !membership.everyone);
+            if joined.into_iter().any(|joined| !keys.contains(&format!("group/{}", joined.group_id))) {
+                return Ok((Vec::new(), false));
+            }
+            let possessions = gateway.state.possessions(&id).await?;
+            let command = DeleteUser { deletion: Deletion::Delete, ..DeleteUser::default() };
+            let events = command.decide(&user, &memberships, &possessions, gateway.context(&caller))?;
+            Ok::<_, ApiError>((events, true))
+        });
+        // In another group by now: that one's decisions count, too.
+        if decided.await? {
+            break;
+        }
+    }
+    gateway.decisions.disbelieved().await;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Takes a user's access: tokens and sessions end, workspaces stop. Nobody takes it from those who have more than they.
@@ -168,6 +250,15 @@ pub(crate) async fn reactivate(
         })
         .await?;
     Ok(HttpResponse::Ok().json(view(&gateway, &caller, &id).await?))
+}
+
+/// Refuses what is an identity provider's to do.
+async fn by_hand(gateway: &Gateway, user: &DirectoryUser) -> Result<(), ApiError> {
+    if gateway.is_connected(user.connection.as_deref()).await? {
+        let detail = "an identity provider provisions the user, who is changed there, or suspended here";
+        return Err(ApiError::Conflict(detail.to_owned()));
+    }
+    Ok(())
 }
 
 /// A user whom the caller sees.
@@ -245,6 +336,6 @@ fn reason(body: &[u8]) -> Result<ReasonRequest, ApiError> {
     }
 }
 
-fn key(id: &str) -> String {
+pub(crate) fn key(id: &str) -> String {
     format!("user/{id}")
 }

@@ -55,8 +55,12 @@ pub(crate) fn join(options: &KafkaLogOptions, role: Role, cancel: CancellationTo
     let (assigned, assignment) = watch::channel(Vec::new());
     let session = options.session_timeout.as_millis();
     let mut settings = options.consumer();
+    let group = match role {
+        Role::Projector => format!("{}.{}.{}", options.group, role.as_str(), options.projection),
+        _ => format!("{}.{}", options.group, role.as_str()),
+    };
     settings
-        .set("group.id", format!("{}.{}", options.group, role.as_str()))
+        .set("group.id", group)
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", session.to_string())
         .set("heartbeat.interval.ms", (session / 4).to_string())

@@ -74,6 +74,9 @@ pub struct KafkaLogOptions {
     pub address: String,
     /// What this node does.
     pub roles: BTreeSet<Role>,
+    /// What its projector folds into: nodes for which this is the same share the partitions, all others have their own
+    /// share of them.
+    pub projection: String,
     /// Events that may wait for Kafka before [`crate::LogError::Busy`].
     pub queue_events: usize,
     /// Bytes of recent events kept in memory for readers near the end, over all partitions.
@@ -99,6 +102,7 @@ impl Default for KafkaLogOptions {
             version: String::new(),
             address: String::new(),
             roles: Role::ALL.into(),
+            projection: "state".to_owned(),
             queue_events: 32_768,
             recent_bytes: 48 << 20,
             session_timeout: Duration::from_secs(6),

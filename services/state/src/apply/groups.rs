@@ -13,13 +13,13 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, group: GroupC
     execute!(
         db,
         "INSERT INTO groups (id, name, name_key, display_name, organization, quota_allowance, status, connection,
-            attributes, external_id, own, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, $11, $11)
+            attributes, external_id, own, created_at, updated_at, everyone)
+            VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, $11, $11, $12)
             ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_key,
             display_name = excluded.display_name, organization = excluded.organization,
             quota_allowance = excluded.quota_allowance, status = 'active', connection = excluded.connection,
             attributes = excluded.attributes, external_id = excluded.external_id, own = excluded.own,
-            version = groups.version + 1, updated_at = excluded.updated_at",
+            version = groups.version + 1, updated_at = excluded.updated_at, everyone = excluded.everyone",
         event.resource.id.clone(),
         name.clone(),
         key(&name),
@@ -31,6 +31,8 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, group: GroupC
         summary.external_id,
         own(event),
         event.occurred_at.as_micros(),
+        // What other systems call so is none of ours.
+        i64::from(group.everyone) * own(event),
     )
 }
 
@@ -79,16 +81,19 @@ pub(super) async fn member_added(
     touched(db, event).await?;
     execute!(
         db,
-        "INSERT INTO group_members (group_id, user_id, user_name, kind, own, added_at) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO group_members (group_id, user_id, user_name, kind, own, added_at, expires_at,
+            by_attribute) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (group_id, user_id) DO UPDATE SET user_name = coalesce(excluded.user_name,
-            group_members.user_name), kind = excluded.kind, own = excluded.own
-            WHERE group_members.own <= excluded.own",
+            group_members.user_name), kind = excluded.kind, own = excluded.own, expires_at = excluded.expires_at,
+            by_attribute = excluded.by_attribute WHERE group_members.own <= excluded.own",
         event.resource.id.clone(),
         member.user_id,
         member.user_name,
         member.member_kind.unwrap_or_default().as_str(),
         own(event),
         event.occurred_at.as_micros(),
+        member.expires_at.map(chancery_domain::Timestamp::as_micros),
+        i64::from(member.by_attribute),
     )
 }
 

@@ -10,10 +10,12 @@ macro_rules! execute {
     };
 }
 
+mod builds;
 mod directory;
 mod groups;
 mod identity;
 mod policies;
+mod quotas;
 mod roles;
 mod sessions;
 mod templates;
@@ -23,6 +25,7 @@ mod workspaces;
 
 use chancery_domain::catalogue::{self, Payload, PayloadError};
 use chancery_domain::{Event, OWN_SOURCE};
+use chancery_log::Position;
 use serde::Serialize;
 use sqlx::AnyConnection;
 
@@ -58,8 +61,8 @@ fn is_own_matter(event_type: &str) -> bool {
         || matches!(event_type, "role.defined" | "role.withdrawn")
 }
 
-/// Applies one event.
-pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event) -> Result<(), ApplyError> {
+/// Applies one event, which stands at `position` in the log.
+pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event, position: Position) -> Result<(), ApplyError> {
     if is_own_matter(&event.event_type) && event.source != OWN_SOURCE {
         return Ok(());
     }
@@ -70,20 +73,8 @@ pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event) -> Resu
         Payload::Template(payload) => templates::apply(connection, event, payload).await?,
         Payload::Workspace(payload) => workspaces::apply(connection, event, payload).await?,
         Payload::Session(payload) => sessions::apply(connection, event, payload).await?,
-        Payload::Quota(chancery_domain::events::quotas::QuotaEvent::QuotaAllowanceSet(set)) => {
-            if identity::is_beyond(connection, event).await? {
-                return Ok(());
-            }
-            execute!(
-                connection,
-                "UPDATE groups SET quota_allowance = $1, own = $2, updated_at = $3 WHERE id = $4",
-                i64::from(set.allowance),
-                own(event),
-                event.occurred_at.as_micros(),
-                event.resource.id.as_str().to_owned(),
-            )?;
-        }
-        Payload::Quota(_) | Payload::Runner(_) | Payload::Node(_) | Payload::Audit(_) | Payload::Unknown => {}
+        Payload::Quota(payload) => quotas::apply(connection, event, payload, position).await?,
+        Payload::Runner(_) | Payload::Node(_) | Payload::Audit(_) | Payload::Unknown => {}
     }
     Ok(())
 }

@@ -36,16 +36,18 @@ pub(super) async fn revoked(db: &mut AnyConnection, event: &Event, grant: RoleGr
     )
 }
 
+/// A definition's version is the place of its event in the role's stream: no two ever share one.
 pub(super) async fn defined(db: &mut AnyConnection, event: &Event, role: RoleDefinition) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "INSERT INTO custom_roles (name, description, permissions, updated_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO custom_roles (name, description, permissions, updated_at, version) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (name) DO UPDATE SET description = excluded.description, permissions = excluded.permissions,
-            updated_at = excluded.updated_at",
+            updated_at = excluded.updated_at, version = excluded.version",
         event.resource.id.clone(),
         role.description,
         json(&role.permissions),
         event.occurred_at.as_micros(),
+        event.stream_version.max(1).cast_signed(),
     )
 }
 

@@ -1,10 +1,10 @@
-//! Users. One statement an event.
+//! Users. One statement an event, unless it is about several addresses.
 
 use chancery_domain::Event;
-use chancery_domain::attributes::{Summary, key};
+use chancery_domain::attributes::{self, Attributes, Summary, key};
 use chancery_domain::events::groups::RoleGrant;
 use chancery_domain::events::identity::{UserCreated, UserSuspended, UserUpdated};
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row};
 
 use super::{json, own, roles};
 
@@ -12,8 +12,7 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, user: UserCre
     let summary = user.attributes.as_ref().map(Summary::of).unwrap_or_default();
     let username = summary.username.unwrap_or(user.username);
     let email = summary.email.or(user.email);
-    execute!(
-        &mut *db,
+    let statement =
         "INSERT INTO users (id, username, username_key, email, email_key, display_name, organization, status,
             connection, attributes, external_id, own, created_at, updated_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
@@ -21,21 +20,25 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, user: UserCre
             email = excluded.email, email_key = excluded.email_key, display_name = excluded.display_name,
             organization = excluded.organization, status = excluded.status, connection = excluded.connection,
             attributes = excluded.attributes, external_id = excluded.external_id, removed = 0, delete_at = NULL,
-            own = excluded.own, version = users.version + 1, updated_at = excluded.updated_at",
-        event.resource.id.clone(),
-        username.clone(),
-        key(&username),
-        email.clone(),
-        email.as_deref().map(key),
-        summary.display_name.or(user.display_name),
-        event.organization.clone(),
-        if summary.active == Some(false) { "suspended" } else { "active" },
-        user.connection,
-        user.attributes.as_ref().map(json),
-        summary.external_id,
-        own(event),
-        event.occurred_at.as_micros(),
-    )?;
+            own = excluded.own, version = users.version + 1, updated_at = excluded.updated_at
+            RETURNING version";
+    let query = sqlx::query(statement)
+        .bind(event.resource.id.clone())
+        .bind(username.clone())
+        .bind(key(&username))
+        .bind(email.clone())
+        .bind(email.as_deref().map(key))
+        .bind(summary.display_name.or(user.display_name))
+        .bind(event.organization.clone())
+        .bind(if summary.active == Some(false) { "suspended" } else { "active" })
+        .bind(user.connection)
+        .bind(user.attributes.as_ref().map(json))
+        .bind(summary.external_id)
+        .bind(own(event))
+        .bind(event.occurred_at.as_micros());
+    let made = query.fetch_one(&mut *db).await?;
+    let may_have = made.try_get::<i64, _>(0)? > 1;
+    set_addresses(db, event, user.attributes.as_ref(), email.as_deref(), may_have).await?;
     for role in user.roles {
         roles::assigned(db, event, RoleGrant { by_group: false, organization: None, role }).await?;
     }
@@ -46,25 +49,51 @@ pub(super) async fn created(db: &mut AnyConnection, event: &Event, user: UserCre
 pub(super) async fn updated(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
     let Some(attributes) = &user.attributes else { return amended(db, event, user).await };
     let summary = Summary::of(attributes);
-    execute!(
-        db,
+    let statement =
         "UPDATE users SET username = coalesce($1, username), username_key = coalesce($2, username_key), email = $3,
             email_key = $4, display_name = $5, external_id = $6, attributes = $7, connection = coalesce($8, connection),
             status = CASE WHEN status = 'deleted' THEN status ELSE coalesce($9, status) END, removed = 0,
-            delete_at = NULL, own = $10, version = version + 1, updated_at = $11 WHERE id = $12",
-        summary.username.clone(),
-        summary.username.as_deref().map(key),
-        summary.email.clone(),
-        summary.email.as_deref().map(key),
-        summary.display_name,
-        summary.external_id,
-        json(attributes),
-        user.connection,
-        summary.active.map(|active| if active { "active" } else { "suspended" }),
-        own(event),
-        event.occurred_at.as_micros(),
-        event.resource.id.clone(),
-    )
+            delete_at = NULL, own = $10, version = version + 1, updated_at = $11,
+            organization = coalesce($13, organization) WHERE id = $12
+            RETURNING (SELECT count(*) FROM user_emails WHERE user_emails.user_id = users.id)";
+    let query = sqlx::query(statement)
+        .bind(summary.username.clone())
+        .bind(summary.username.as_deref().map(key))
+        .bind(summary.email.clone())
+        .bind(summary.email.as_deref().map(key))
+        .bind(summary.display_name)
+        .bind(summary.external_id)
+        .bind(json(attributes))
+        .bind(user.connection)
+        .bind(summary.active.map(|active| if active { "active" } else { "suspended" }))
+        .bind(own(event))
+        .bind(event.occurred_at.as_micros())
+        .bind(event.resource.id.clone())
+        .bind(user.organization);
+    let Some(updated) = query.fetch_optional(&mut *db).await? else { return Ok(()) };
+    let has = updated.try_get::<i64, _>(0)? > 0;
+    set_addresses(db, event, Some(attributes), summary.email.as_deref(), has).await
+}
+
+/// Notes the addresses beside the main one, in place of those that there may be.
+async fn set_addresses(
+    db: &mut AnyConnection,
+    event: &Event,
+    attributes: Option<&Attributes>,
+    main: Option<&str>,
+    may_have: bool,
+) -> Result<(), sqlx::Error> {
+    if may_have {
+        execute!(&mut *db, "DELETE FROM user_emails WHERE user_id = $1", event.resource.id.clone())?;
+    }
+    let main = main.map(key);
+    for address in attributes.map(attributes::addresses).unwrap_or_default() {
+        if Some(&address) != main.as_ref() {
+            let statement = "INSERT INTO user_emails (user_id, email_key) VALUES ($1, $2)";
+            execute!(&mut *db, statement, event.resource.id.clone(), address)?;
+        }
+    }
+    Ok(())
 }
 
 async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Result<(), sqlx::Error> {
@@ -73,7 +102,7 @@ async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Re
         "UPDATE users SET username = coalesce($1, username), username_key = coalesce($2, username_key),
             email = coalesce($3, email), email_key = coalesce($4, email_key),
             display_name = coalesce($5, display_name), connection = coalesce($6, connection), own = $7,
-            version = version + 1, updated_at = $8 WHERE id = $9",
+            version = version + 1, updated_at = $8, organization = coalesce($10, organization) WHERE id = $9",
         user.username.clone(),
         user.username.as_deref().map(key),
         user.email.clone(),
@@ -83,6 +112,7 @@ async fn amended(db: &mut AnyConnection, event: &Event, user: UserUpdated) -> Re
         own(event),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
+        user.organization,
     )
 }
 
@@ -114,7 +144,7 @@ pub(super) async fn reactivated(db: &mut AnyConnection, event: &Event) -> Result
     )
 }
 
-/// What is deleted has no roles.
+/// What is deleted has neither roles nor addresses.
 pub(super) async fn deleted(db: &mut AnyConnection, event: &Event) -> Result<(), sqlx::Error> {
     execute!(
         &mut *db,
@@ -124,6 +154,7 @@ pub(super) async fn deleted(db: &mut AnyConnection, event: &Event) -> Result<(),
         event.occurred_at.as_micros(),
         event.resource.id.clone(),
     )?;
+    execute!(&mut *db, "DELETE FROM user_emails WHERE user_id = $1", event.resource.id.clone())?;
     execute!(db, "DELETE FROM user_roles WHERE user_id = $1", event.resource.id.clone())
 }
 

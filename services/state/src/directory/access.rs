@@ -8,7 +8,7 @@ use chancery_domain::roles::MappedUser;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::rows::flag;
+use super::rows::{flag, number};
 use super::users::first;
 use crate::{State, StateError};
 
@@ -18,9 +18,10 @@ const ROLES_AMONG: &str = "SELECT user_id, role, organization, by_group FROM use
     WHERE own >= CAST($1 AS BIGINT) AND user_id IN ($ids) ORDER BY role, organization";
 /// SQLite takes the tables of a `CROSS JOIN` in the order they are named: not first every group of the connection.
 pub(crate) const GROUPS_AMONG: &str = "SELECT m.user_id, g.name FROM group_members m CROSS JOIN groups g
-    WHERE g.id = m.group_id AND g.connection = $1 AND m.user_id IN ($ids) AND m.own = 1 AND g.own = 1 AND g.status <> 'deleted' ORDER BY g.id";
-const CUSTOM_ROLE: &str = "SELECT name, description, permissions FROM custom_roles WHERE name = $1";
-const CUSTOM_ROLES: &str = "SELECT name, description, permissions FROM custom_roles ORDER BY name";
+    WHERE g.id = m.group_id AND g.connection = $1 AND m.user_id IN ($ids) AND m.own = 1 AND g.own = 1
+    AND (m.expires_at IS NULL OR m.expires_at > $2) AND g.status <> 'deleted' ORDER BY g.id";
+const CUSTOM_ROLE: &str = "SELECT name, description, permissions, version FROM custom_roles WHERE name = $1";
+const CUSTOM_ROLES: &str = "SELECT name, description, permissions, version FROM custom_roles ORDER BY name";
 
 impl State {
     /// The roles of a user.
@@ -41,7 +42,7 @@ impl State {
                 user.held.push(held(&row)?);
             }
         }
-        for row in self.rows_of(GROUPS_AMONG, connection, ids).await? {
+        for row in self.rows_at(GROUPS_AMONG, connection, ids).await? {
             if let Some(user) = users.get_mut(row.try_get::<&str, _>(0)?) {
                 user.groups.push(row.try_get(1)?);
             }
@@ -68,5 +69,5 @@ fn held(row: &AnyRow) -> Result<HeldRole, sqlx::Error> {
 
 fn custom(row: &AnyRow) -> Result<CustomRole, StateError> {
     let permissions = serde_json::from_str(row.try_get(2)?).map_err(|_| StateError::Row("custom_roles"))?;
-    Ok(CustomRole { name: row.try_get(0)?, description: row.try_get(1)?, permissions })
+    Ok(CustomRole { name: row.try_get(0)?, description: row.try_get(1)?, permissions, version: number(row, 3)? })
 }

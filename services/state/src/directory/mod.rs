@@ -5,6 +5,7 @@
 //! SQLite to walk through all that the connection has.
 
 mod access;
+mod allowances;
 mod everyone;
 mod groups;
 #[cfg(test)]
@@ -33,6 +34,11 @@ impl State {
         Ok(query.fetch_all(&self.pool).await?)
     }
 
+    /// What memberships are compared with that end by themselves.
+    fn moment(&self) -> i64 {
+        (self.clock)().as_micros()
+    }
+
     /// The rows of `statement` for all `ids`: its `$ids` is replaced by parameters, `first` is `$1`.
     pub(crate) async fn rows_of(
         &self,
@@ -40,11 +46,28 @@ impl State {
         first: &str,
         ids: &[String],
     ) -> Result<Vec<AnyRow>, StateError> {
+        self.rows_among(statement, first, None, ids).await
+    }
+
+    /// The same for a statement whose `$2` is the moment.
+    async fn rows_at(&self, statement: &str, first: &str, ids: &[String]) -> Result<Vec<AnyRow>, StateError> {
+        self.rows_among(statement, first, Some(self.moment()), ids).await
+    }
+
+    async fn rows_among(
+        &self,
+        statement: &str,
+        first: &str,
+        second: Option<i64>,
+        ids: &[String],
+    ) -> Result<Vec<AnyRow>, StateError> {
         let mut rows = Vec::with_capacity(ids.len());
+        let begin = if second.is_some() { 3 } else { 2 };
         for chunk in ids.chunks(CHUNK) {
-            let parameters: Vec<String> = (2..chunk.len() + 2).map(|number| format!("${number}")).collect();
+            let parameters: Vec<String> = (begin..chunk.len() + begin).map(|number| format!("${number}")).collect();
             let statement = statement.replace("$ids", &parameters.join(", "));
             let query = sqlx::query(AssertSqlSafe(statement)).bind(first.to_owned());
+            let query = second.into_iter().fold(query, sqlx::query::Query::bind);
             let query = chunk.iter().fold(query, |query, id| query.bind(id.clone()));
             rows.extend(query.fetch_all(&self.pool).await?);
         }

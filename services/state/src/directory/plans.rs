@@ -1,13 +1,16 @@
 //! The statements on hot paths, and the index each must go by.
 
-use super::{access, groups, possessions, resources, users};
+use super::{access, allowances, everyone, groups, possessions, resources, users};
 use crate::{queries, templates};
 
-pub(crate) const HOT: [(&str, &str); 35] = [
+pub(crate) const HOT: [(&str, &str); 46] = [
     (users::BY_ID, "sqlite_autoindex_users_1 (id=?)"),
     (users::BY_NAME, "users_by_username (username_key=?)"),
     (users::BY_EXTERNAL_ID, "users_by_external_id (external_id=? AND connection=?)"),
     (users::BY_EMAIL, "users_by_email (email_key=?)"),
+    (users::BY_ADDRESS, "sqlite_autoindex_users_1 (id=?)"),
+    (users::BY_ADDRESS, "users_by_email (email_key=?)"),
+    (users::BY_ADDRESS, "users_of_email (email_key=?)"),
     (users::PAGE, "users_of_connection (connection=? AND id>?)"),
     (users::COUNT, "COVERING INDEX users_of_connection (connection=?)"),
     (users::DUE, "users_to_delete (delete_at>? AND delete_at<?)"),
@@ -20,6 +23,14 @@ pub(crate) const HOT: [(&str, &str); 35] = [
     (groups::MEMBERS, "sqlite_autoindex_group_members_1 (group_id=? AND user_id>?)"),
     (groups::AMONG, "sqlite_autoindex_group_members_1 (group_id=? AND user_id=?)"),
     (groups::MEMBERSHIPS, "groups_of_member (user_id=?)"),
+    (groups::MEMBERSHIP, "sqlite_autoindex_group_members_1 (group_id=? AND user_id=?)"),
+    (groups::BY_ATTRIBUTE, "groups_of_member (user_id=?)"),
+    (groups::EXPIRED, "group_members_to_expire (expires_at>? AND expires_at<?)"),
+    (everyone::EVERYONE_OF, "users_of_organization (organization=?)"),
+    (everyone::EVERYONE_OF, "roles_of_organization (organization=?)"),
+    (everyone::COUNT_OF, "users_of_organization (organization=?)"),
+    (allowances::ALLOWANCES, "groups_of_member (user_id=?)"),
+    (allowances::ALLOWANCES, "groups_of_everyone (organization=?)"),
     (resources::BY_ID, "sqlite_autoindex_directory_resources_1 (resource_type=? AND id=?)"),
     (resources::BY_NAME, "directory_resources_by_name (resource_type=? AND name_key=? AND connection=?)"),
     (resources::PAGE, "directory_resources_of_connection (resource_type=? AND connection=? AND id>?)"),

@@ -27,7 +27,14 @@ impl State {
 
     /// The workspaces of a user that are not deleted.
     pub async fn workspaces_of(&self, user: &str) -> Result<Vec<OwnedWorkspace>, StateError> {
-        self.rows(sqlx::query(WORKSPACES).bind(user.to_owned())).await?.iter().map(workspace).collect()
+        let rows = self.rows(sqlx::query(WORKSPACES).bind(user.to_owned())).await?;
+        let mut workspaces: Vec<OwnedWorkspace> = rows.iter().map(workspace).collect::<Result<_, _>>()?;
+        for workspace in &mut workspaces {
+            let Some(record) = self.workspace(&workspace.id).await?.filter(|record| record.own) else { continue };
+            workspace.build = self.last_build(&record).await?;
+            workspace.record = Some(record);
+        }
+        Ok(workspaces)
     }
 
     /// All of these.
@@ -61,5 +68,7 @@ fn workspace(row: &AnyRow) -> Result<OwnedWorkspace, StateError> {
         running: matches!(status, "pending" | "starting" | "running"),
         dormant: flag(row, 4)?,
         last_build: u32::try_from(row.try_get::<i64, _>(5)?).map_err(|_| StateError::Row("workspaces"))?,
+        record: None,
+        build: None,
     })
 }

@@ -26,8 +26,8 @@ macro_rules! select_users {
 macro_rules! select_groups {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, organization, connection, attributes, status, own, version, created_at, updated_at
-                FROM groups ",
+            "SELECT id, name, organization, connection, attributes, status, own, version, created_at, updated_at,
+                everyone, quota_allowance, display_name FROM groups ",
             $rest
         )
     };
@@ -55,8 +55,8 @@ pub(super) fn user(row: &AnyRow) -> Result<DirectoryUser, StateError> {
         None => plain(&username, display_name.as_deref(), email.as_deref()),
     };
     // What it says is the status. A provider may have it removed; the status stays.
-    if let Some(active) = attributes.get_mut("active") {
-        *active = (status == UserStatus::Active).into();
+    if attributes.contains_key("active") || status == UserStatus::Suspended {
+        attributes.insert("active".to_owned(), (status == UserStatus::Active).into());
     }
     Ok(DirectoryUser {
         id: row.try_get(0)?,
@@ -98,15 +98,23 @@ pub(super) fn group(row: &AnyRow) -> Result<DirectoryGroup, StateError> {
     Ok(DirectoryGroup {
         id: row.try_get(0)?,
         name,
+        display_name: row.try_get(12)?,
         organization: row.try_get(2)?,
         connection: row.try_get(3)?,
         attributes,
         deleted: is_deleted(row, 5)?,
+        everyone: flag(row, 10)?,
         own: flag(row, 6)?,
+        quota_allowance: credits(row, 11)?,
         version: number(row, 7)?,
         created_at: time(row.try_get(8)?),
         updated_at: time(row.try_get(9)?),
     })
+}
+
+/// An allowance.
+pub(super) fn credits(row: &AnyRow, index: usize) -> Result<u32, StateError> {
+    u32::try_from(row.try_get::<i64, _>(index)?).map_err(|_| StateError::Row("groups"))
 }
 
 pub(super) fn resource(row: &AnyRow) -> Result<CustomResource, StateError> {

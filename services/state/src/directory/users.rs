@@ -14,6 +14,10 @@ pub(crate) const BY_NAME: &str = select_users!("WHERE username_key = $1 AND own 
 pub(crate) const BY_EXTERNAL_ID: &str =
     select_users!("WHERE external_id = $1 AND connection = $2 AND own = 1 AND status <> 'deleted'");
 pub(crate) const BY_EMAIL: &str = select_users!("WHERE email_key = $1 AND own = 1 AND status <> 'deleted'");
+pub(crate) const BY_ADDRESS: &str = select_users!(
+    "WHERE id IN (SELECT id FROM users WHERE email_key = $1 UNION SELECT user_id FROM user_emails WHERE email_key = $1)
+    AND own = 1 AND status <> 'deleted'"
+);
 pub(crate) const PAGE: &str = select_users!(
     "WHERE connection = $1 AND id > $2 AND own = 1 AND removed = 0 AND status <> 'deleted' ORDER BY id LIMIT $3 OFFSET $4"
 );
@@ -59,6 +63,11 @@ impl State {
     /// The users whose main e-mail address is this, in any case, of all connections.
     pub async fn users_by_email(&self, email: &str) -> Result<Vec<DirectoryUser>, StateError> {
         self.users(sqlx::query(BY_EMAIL).bind(key(email))).await
+    }
+
+    /// The users one of whose e-mail addresses is this, in any case, of all connections.
+    pub async fn users_by_address(&self, address: &str) -> Result<Vec<DirectoryUser>, StateError> {
+        self.users(sqlx::query(BY_ADDRESS).bind(key(address))).await
     }
 
     /// Users of a connection in the order of their ids, after the id `after`; not those the provider has removed.

@@ -16,7 +16,7 @@ use super::*;
 
 /// A log, and its state on both engines.
 pub(super) struct World {
-    log: Log,
+    pub(super) log: Log,
     pub(super) states: Vec<State>,
     ids: u128,
     _engines: Engines,
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    async fn create_user(&mut self, id: &str, attributes: Value) {
+    pub(super) async fn create_user(&mut self, id: &str, attributes: Value) {
         let command = CreateUser {
             id: id.into(),
             attributes: serde_json::from_value(attributes).unwrap(),
@@ -58,6 +58,23 @@ impl World {
         };
         let context = self.context();
         self.take(command.decide(&[], context)).await;
+    }
+
+    /// Takes a decision of this one event.
+    pub(super) async fn decide(
+        &mut self,
+        event_type: &str,
+        kind: &str,
+        id: &str,
+        organization: Option<&str>,
+        data: Value,
+    ) {
+        let mut context = self.context();
+        let (id, resource) = (context.ids.draw(), Resource::new(kind, id));
+        let mut event = Event::new(event_type, id, OWN_SOURCE, context.now, context.actor, resource);
+        event.organization = organization.map(str::to_owned);
+        event.data = data;
+        self.take(Ok(vec![event])).await;
     }
 
     /// Other systems tell of these.
@@ -76,12 +93,12 @@ impl World {
     }
 }
 
-fn role(name: &str, organization: Option<&str>) -> MappedRole {
+pub(super) fn role(name: &str, organization: Option<&str>) -> MappedRole {
     MappedRole { organization: organization.map(Into::into), role: name.into() }
 }
 
 fn member(id: &str) -> Member {
-    Member { id: id.into(), kind: MemberKind::User, name: Some(id.to_uppercase()) }
+    Member { id: id.into(), kind: MemberKind::User, name: Some(id.to_uppercase()), expires_at: None }
 }
 
 fn ids(users: &[chancery_domain::directory::DirectoryUser]) -> Vec<&str> {

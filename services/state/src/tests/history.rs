@@ -17,9 +17,17 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
         2 => ("user.updated", "user", json!({"attributes": user, "connection": connection})),
         3 => ("user.suspended", "user", json!({"removed": true, "delete_at": "2027-01-01T00:00:00Z"})),
         4 => ("user.reactivated", "user", json!({"scim_event": "urn:ietf:params:scim:event:prov:activate"})),
-        5 => ("group.created", "group", json!({"name": "g", "attributes": named, "connection": connection})),
+        5 => (
+            "group.created",
+            "group",
+            json!({"name": "g", "attributes": named, "connection": connection, "everyone": other == 0}),
+        ),
         6 => ("group.updated", "group", json!({"attributes": named})),
-        7 => ("group.member.added", "group", json!({"user_id": format!("{other}"), "member_kind": "group"})),
+        7 => (
+            "group.member.added",
+            "group",
+            json!({"user_id": format!("{other}"), "member_kind": "group", "expires_at": rotation(number), "by_attribute": id == 0}),
+        ),
         8 => ("role.assigned", "user", json!({"role": format!("role{other}"), "by_group": true})),
         9 => ("role.assigned", "user", json!({"role": format!("role{other}"), "organization": "eng"})),
         10 => ("role.revoked", "user", json!({"role": format!("role{other}"), "organization": "eng"})),
@@ -51,7 +59,8 @@ fn user_attributes(id: u8, other: u8) -> Attributes {
     let mut user =
         json!({"userName": format!("User{id}"), "externalId": format!("e{other}"), "active": other.is_multiple_of(2)});
     if other > 1 {
-        user["emails"] = json!([{"value": format!("Mail{other}@Example.com"), "primary": true}]);
+        let other_one = format!("Other{other}@Example.com");
+        user["emails"] = json!([{"value": format!("Mail{other}@Example.com"), "primary": true}, {"value": other_one}]);
     }
     serde_json::from_value(user).unwrap()
 }

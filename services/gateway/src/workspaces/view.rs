@@ -1,0 +1,136 @@
+//! Workspaces and builds as they are shown.
+
+use std::collections::BTreeMap;
+
+use chancery_domain::Timestamp;
+use chancery_domain::events::workspaces::ScheduleSet;
+use chancery_domain::templates::TemplateRecord;
+use chancery_domain::workspaces::builds::BuildRecord;
+use chancery_domain::workspaces::clock::Life;
+use chancery_state::WorkspaceLife;
+use serde::Serialize;
+
+/// A workspace.
+#[derive(Debug, Serialize)]
+pub(crate) struct WorkspaceView {
+    id: String,
+    name: String,
+    owner: Option<String>,
+    owner_id: Option<String>,
+    organization: Option<String>,
+    template_id: Option<String>,
+    template_name: Option<String>,
+    template_version: Option<String>,
+    status: &'static str,
+    /// After a failed or canceled build: whether some of its resources may still run.
+    resources_remain: bool,
+    dormant: bool,
+    daily_cost: u32,
+    parameters: BTreeMap<String, String>,
+    schedule: ScheduleSet,
+    /// When it stops by itself.
+    stops_at: Option<Timestamp>,
+    last_build: Option<BuildView>,
+    last_used_at: Option<Timestamp>,
+    version: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// A build.
+#[derive(Debug, Serialize)]
+pub(crate) struct BuildView {
+    number: u32,
+    job_id: Option<String>,
+    transition: &'static str,
+    status: &'static str,
+    cause: Option<String>,
+    reason: Option<String>,
+    requested_by: Option<String>,
+    template_version: Option<String>,
+    parameters: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
+    runner_id: Option<String>,
+    cancel_requested: bool,
+    daily_cost: Option<u32>,
+    /// Addresses of resources whose costs nobody knows.
+    unknown: Vec<String>,
+    /// After it ended other than well: whether it had begun to change resources.
+    applied: Option<bool>,
+    /// After it ended other than well: some resources may still run.
+    resources_remain: Option<bool>,
+    error: Option<String>,
+    requested_at: Option<Timestamp>,
+    started_at: Option<Timestamp>,
+    planned_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+}
+
+/// A workspace as it is shown; with its template, it is known when it stops.
+pub(super) fn view(life: &WorkspaceLife, template: Option<&TemplateRecord>) -> WorkspaceView {
+    let workspace = life.workspace.clone();
+    let stops_at = template.filter(|_| workspace.may_run()).and_then(|template| {
+        let life = Life {
+            workspace: workspace.clone(),
+            build: None,
+            owner_active: life.owner_active,
+            template: None,
+            schedule: life.schedule.clone(),
+            started_at: life.started_at,
+            finished_at: life.finished_at,
+            last_used_at: life.last_used_at,
+            dormant_at: life.dormant_at,
+            spent_budget: None,
+        };
+        life.deadline(&template.settings)
+    });
+    WorkspaceView {
+        id: workspace.id,
+        name: workspace.name,
+        owner: workspace.owner,
+        owner_id: workspace.owner_id,
+        organization: workspace.organization,
+        template_id: workspace.template_id,
+        template_name: workspace.template_name,
+        template_version: workspace.template_version,
+        status: workspace.status.as_str(),
+        resources_remain: workspace.resources_remain,
+        dormant: workspace.dormant,
+        daily_cost: workspace.daily_cost,
+        parameters: workspace.parameters,
+        schedule: life.schedule.clone(),
+        stops_at,
+        last_build: life.build.clone().map(build),
+        last_used_at: life.last_used_at,
+        version: workspace.version,
+        created_at: workspace.created_at,
+        updated_at: workspace.updated_at,
+    }
+}
+
+/// A build as it is shown.
+pub(super) fn build(build: BuildRecord) -> BuildView {
+    BuildView {
+        number: build.number,
+        job_id: build.job_id,
+        transition: build.transition.as_str(),
+        status: build.status.as_str(),
+        cause: build.cause,
+        reason: build.reason,
+        requested_by: build.requested_by,
+        template_version: build.template_version,
+        parameters: build.parameters,
+        tags: build.tags,
+        runner_id: build.runner_id,
+        cancel_requested: build.cancel_requested,
+        daily_cost: build.daily_cost,
+        unknown: build.unknown,
+        applied: build.applied,
+        resources_remain: build.resources_remain,
+        error: build.error,
+        requested_at: build.requested_at,
+        started_at: build.started_at,
+        planned_at: build.planned_at,
+        finished_at: build.finished_at,
+    }
+}
