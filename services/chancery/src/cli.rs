@@ -9,8 +9,8 @@ use clap_complete::Shell;
 use crate::commands::groups::GroupsCommand;
 use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
-use crate::commands::users::UsersCommand;
 use crate::commands::quota::QuotaCommand;
+use crate::commands::users::UsersCommand;
 use crate::commands::workspaces::WorkspacesCommand;
 use crate::terminal::Output;
 

@@ -32,8 +32,8 @@ mod tokens;
 mod work;
 mod workspaces;
 
-pub use database::{Database, GENERATION};
 pub use builds::WorkspaceLife;
+pub use database::{Database, GENERATION};
 pub use decisions::{CommandError, DecisionError, Decisions};
 pub use directory::{Named, Person};
 pub use error::StateError;
