@@ -12,6 +12,7 @@ mod python;
 mod s3;
 mod scim;
 mod server;
+mod terraform;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub use python::{deploying, pyspark, python, scim_tools};
 pub use s3::{S3, S3_CREDENTIALS};
 pub use scim::{Answer, ENTERPRISE, ERROR, GROUP, LIST, PATCH, Provider, USER};
 pub use server::{Launch, Server};
+pub use terraform::terraform;
 pub use tools::helm;
 
 /// The admin token every test server is given.

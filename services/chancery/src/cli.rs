@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chancery_runner::RunnerArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -120,6 +121,11 @@ pub(crate) enum Command {
     /// Write or check the generated files of `schemas/`.
     #[command(after_help = "Examples:\n  chancery schemas --write schemas\n  chancery schemas --check schemas")]
     Schemas(SchemasArguments),
+    /// Build workspaces for a server, here, with Terraform or `OpenTofu`.
+    #[command(
+        after_help = "Examples:\n  CHANCERY_RUNNER_KEY=… chancery --server https://chancery.example.com runner --organization research\n  chancery runner --key-file /etc/chancery/runner.key --tag zone=lab --jobs 4"
+    )]
+    Runner(Box<RunnerArguments>),
     /// Move an installation.
     #[command(subcommand)]
     Migrate(MigrateCommand),

@@ -21,6 +21,13 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A runner starts this binary again to contain a command: before there are threads, and without anything else.
+    if let Some(contained) = chancery_runner::contain(std::env::args()) {
+        return match contained {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure::Failure::failed(format!("containing a command: {error}")).report(),
+        };
+    }
     let arguments = cli::Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

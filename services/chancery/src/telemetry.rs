@@ -9,7 +9,7 @@ use crate::configuration::Configuration;
 /// Starts logging.
 pub(crate) fn start(configuration: &Configuration) {
     // Libraries only speak up when something is wrong.
-    let own = ["chancery", "chancery_gateway", "chancery_lake", "chancery_log", "chancery_state"];
+    let own = ["chancery", "chancery_gateway", "chancery_lake", "chancery_log", "chancery_runner", "chancery_state"];
     let own: Vec<String> = own.iter().map(|target| format!("{target}={}", configuration.level)).collect();
     let filter = EnvFilter::new(format!("warn,{}", own.join(",")));
     let text = match configuration.format.as_str() {

@@ -13,6 +13,7 @@ pub(crate) mod policies;
 pub(crate) mod quota;
 pub(crate) mod report;
 pub(crate) mod sessions;
+mod runner;
 mod sign_ins;
 pub(crate) mod ssh;
 mod state;
@@ -61,6 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Templates(command) => templates::run(command, &client(&arguments)?).await,
         Command::Report(command) => report::run(command, &client(&arguments)?).await,
+        Command::Runner(runner) => runner::run(runner, &load(&arguments)?.configuration()).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,
     }

@@ -1,0 +1,216 @@
+//! The server over HTTPS: outbound requests only, repeated while that may help.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Method, Proxy, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::logs::LogChunk;
+use crate::server::{Acquire, Finished, Instruction, Job, Planned, Server, ServerError, Verdict};
+use crate::wire::{WireEnd, WireJob, WirePlan, WireStanding, WireVerdict};
+
+/// How long the server may hold back its answer to a runner that asks for a job.
+const LONG_POLL: Duration = Duration::from_secs(90);
+/// How long any other answer may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// The largest archive that is read.
+const LARGEST_ARCHIVE: usize = 64 << 20;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How the server is reached.
+#[derive(Clone, Default)]
+pub struct Connection {
+    /// Its address.
+    pub server: String,
+    /// What this runner presents.
+    pub key: String,
+    /// A file with certificates of authorities that are trusted besides the system's.
+    pub authorities: Option<std::path::PathBuf>,
+    /// The proxy to go through; that of the environment without.
+    pub proxy: Option<String>,
+    /// How long a report is tried to be delivered, when the server cannot be reached.
+    pub persistence: Duration,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connection").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// A server that is reached over HTTP.
+#[derive(Clone)]
+pub struct HttpServer {
+    client: Client,
+    connection: Connection,
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HttpServer").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+impl HttpServer {
+    /// The address, without a slash at its end.
+    pub(crate) fn address(&self) -> &str {
+        &self.connection.server
+    }
+
+    /// One that is not talked to yet.
+    ///
+    /// # Errors
+    /// When the certificates or the proxy make no sense.
+    pub fn new(mut connection: Connection) -> Result<Self, String> {
+        connection.server.truncate(connection.server.trim_end_matches('/').len());
+        let mut client = Client::builder()
+            .user_agent(concat!("chancery-runner/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            // A redirect could take the key elsewhere.
+            .redirect(reqwest::redirect::Policy::none());
+        if let Some(proxy) = &connection.proxy {
+            let proxy = Proxy::all(proxy).map_err(|error| format!("the proxy cannot be used: {error}"))?;
+            client = client.proxy(proxy);
+        }
+        if let Some(file) = &connection.authorities {
+            client = client.tls_certs_merge(authorities(file)?);
+        }
+        Ok(Self { client: client.build().map_err(|error| error.to_string())?, connection })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.connection.server));
+        request.bearer_auth(&self.connection.key).timeout(PATIENCE)
+    }
+
+    fn post(&self, path: &str, body: &impl Serialize) -> RequestBuilder {
+        self.request(Method::POST, path).json(body)
+    }
+
+    /// Repeats a request while the server cannot be reached, for so long.
+    async fn persist(&self, request: &RequestBuilder, persistence: Duration) -> Result<Response, ServerError> {
+        let until = tokio::time::Instant::now() + persistence;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let again = request.try_clone().ok_or_else(|| ServerError::Refused("it cannot be repeated".to_owned()))?;
+            let (error, asked) = match once(again).await {
+                Err((error @ ServerError::Unreachable(_), asked)) => (error, asked),
+                Err((error, _)) => return Err(error),
+                Ok(response) => return Ok(response),
+            };
+            let wait = asked.unwrap_or(pause).min(LONGEST_PAUSE);
+            if tokio::time::Instant::now() + wait > until {
+                return Err(error);
+            }
+            tokio::time::sleep(wait + jitter(wait)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn say(&self, path: &str, body: &impl Serialize) -> Result<Response, ServerError> {
+        self.persist(&self.post(path, body), self.connection.persistence).await
+    }
+}
+
+/// Up to a quarter more, so that many runners do not come back at the same moment.
+pub(crate) fn jitter(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.0..0.25))
+}
+
+fn authorities(file: &Path) -> Result<Vec<Certificate>, String> {
+    let named = |error: &dyn fmt::Display| format!("the certificates in {}: {error}", file.display());
+    let pem = fs::read(file).map_err(|error| named(&error))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))?;
+    if found.is_empty() { Err(named(&"there is none")) } else { Ok(found) }
+}
+
+/// Sends a request; with an error comes how long the server asks to wait.
+async fn once(request: RequestBuilder) -> Result<Response, (ServerError, Option<Duration>)> {
+    let response = request.send().await.map_err(|error| (ServerError::Unreachable(deepest(&error)), None))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    let problem: Value = response.json().await.unwrap_or_default();
+    let member = |name: &str| problem.get(name).and_then(Value::as_str);
+    let reason = member("detail").or(member("title")).map_or_else(|| status.to_string(), str::to_owned);
+    let error = match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => ServerError::Unreachable(reason),
+        status if status.is_server_error() => ServerError::Unreachable(reason),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ServerError::Unauthorized(reason),
+        StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::GONE => ServerError::Lost(reason),
+        _ => ServerError::Refused(reason),
+    };
+    Err((error, asked.map(Duration::from_secs)))
+}
+
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ServerError> {
+    let bytes = response.bytes().await.map_err(|error| ServerError::Unreachable(deepest(&error)))?;
+    serde_json::from_slice(&bytes).map_err(|error| ServerError::Refused(format!("its answer cannot be read: {error}")))
+}
+
+impl Server for HttpServer {
+    async fn acquire(&self, request: &Acquire) -> Result<Option<Job>, ServerError> {
+        let asked = self.post("/api/v1/jobs/acquire", request).timeout(LONG_POLL);
+        let response = once(asked).await.map_err(|(error, _)| error)?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        Ok(Some(read::<WireJob>(response).await?.into()))
+    }
+
+    async fn archive(&self, job: &Job) -> Result<Vec<u8>, ServerError> {
+        let path = format!("/api/v1/templates/{}/versions/{}/archive", job.template.id, job.template_version.id);
+        let mut response = self.persist(&self.request(Method::GET, &path), self.connection.persistence).await?;
+        let mut archive = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if archive.len() + chunk.len() > LARGEST_ARCHIVE => {
+                    return Err(ServerError::Refused("the archive is too large".to_owned()));
+                }
+                Ok(Some(chunk)) => archive.extend_from_slice(&chunk),
+                Ok(None) => return Ok(archive),
+                Err(error) => return Err(ServerError::Unreachable(deepest(&error))),
+            }
+        }
+    }
+
+    async fn planned(&self, job: &str, plan: &Planned) -> Result<Verdict, ServerError> {
+        let answer = self.say(&format!("/api/v1/jobs/{job}/planned"), &WirePlan::from(plan)).await?;
+        Ok(read::<WireVerdict>(answer).await?.into())
+    }
+
+    async fn applying(&self, job: &str) -> Result<(), ServerError> {
+        self.say(&format!("/api/v1/jobs/{job}/applying"), &serde_json::json!({})).await.map(drop)
+    }
+
+    async fn heartbeat(&self, job: &str) -> Result<Instruction, ServerError> {
+        let asked = self.request(Method::GET, &format!("/api/v1/jobs/{job}"));
+        let response = once(asked).await.map_err(|(error, _)| error)?;
+        let standing: WireStanding = read(response).await?;
+        Ok(if standing.cancel_requested { Instruction::Cancel } else { Instruction::Continue })
+    }
+
+    async fn log(&self, job: &str, chunk: &LogChunk) -> Result<(), ServerError> {
+        self.say(&format!("/api/v1/jobs/{job}/log"), chunk).await.map(drop)
+    }
+
+    async fn finished(&self, job: &str, finished: &Finished) -> Result<(), ServerError> {
+        self.say(&format!("/api/v1/jobs/{job}/finished"), &WireEnd::from(finished)).await.map(drop)
+    }
+}
