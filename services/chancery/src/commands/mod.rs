@@ -12,16 +12,16 @@ pub(crate) mod organizations;
 pub(crate) mod policies;
 pub(crate) mod quota;
 pub(crate) mod report;
-pub(crate) mod sessions;
 mod runner;
+pub(crate) mod sessions;
 mod sign_ins;
 pub(crate) mod ssh;
 mod state;
 pub(crate) mod templates;
 mod tokens;
 pub(crate) mod users;
-pub(crate) mod workspaces;
 pub(crate) mod watch;
+pub(crate) mod workspaces;
 
 use clap::CommandFactory;
 
