@@ -35,9 +35,9 @@ pub(crate) struct Sizes {
 pub(crate) async fn measure(report: &mut Report, sizes: Sizes) {
     let server = Server::start().await;
     let organization = server.post("/api/v1/organizations", &json!({"name": "acme"})).await.made();
-    let allowance =
-        server.send(Method::PATCH, &format!("/api/v1/groups/{organization}"), &json!({"quota_allowance": 100}));
-    assert!(allowance.await.status.is_success(), "everyone has an allowance");
+    let (everyone, allowance) = (format!("/api/v1/groups/{organization}"), json!({"quota_allowance": 100}));
+    let set = server.send(Method::PATCH, &everyone, &allowance).await;
+    assert!(set.status.is_success(), "everyone has an allowance");
     let provider = Provider::connect(&server, json!({"organizations": ["acme"]})).await;
     let targets = Arc::new(vec![Target { base: provider.base, token: provider.token }]);
     let users: Vec<String> = crate::scim::fill(&targets, sizes.users).await.into_iter().map(|(_, id)| id).collect();

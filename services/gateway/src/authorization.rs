@@ -254,7 +254,7 @@ fn given_to(user: &str, permission: Permission, organization: Option<String>) ->
             Resource::Template(Template { id: String::new(), organization, users: Access::default(), admins })
         }
         "workspaces" | "sessions" => {
-            Resource::Workspace { id: String::new(), organization, owner: Some(user.to_owned()) }
+            Resource::Workspace { id: String::new(), organization, owner: Some(user.to_owned()), template: None }
         }
         _ => organization.map_or(Resource::Deployment, Resource::organization),
     }

@@ -307,11 +307,10 @@ async fn record_stopped(
     }
     let request = response.request();
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
-    let permission = match route.map(|route| route.access) {
-        Some(Access::Permission(permission) | Access::Judged(permission) | Access::Given(&[permission, ..])) => {
-            permission
-        }
-        _ => return,
+    let Some(Access::Permission(permission) | Access::Judged(permission) | Access::Given(&[permission, ..])) =
+        route.map(|route| route.access)
+    else {
+        return;
     };
     let error = response.response().error();
     if error

@@ -187,16 +187,6 @@ impl State {
         self.rows(sqlx::query(KEYS)).await?.iter().map(key).collect()
     }
 
-    /// Who was given access to a template of Chancery's own: permission, kind and id.
-    pub async fn template_subjects(&self, template: &str) -> Result<Vec<(String, String, String)>, StateError> {
-        let query = sqlx::query(
-            "SELECT permission, subject_kind, subject_id FROM template_access WHERE template_id = $1 AND own = 1
-                ORDER BY permission, subject_kind, subject_id",
-        );
-        let rows = self.rows(query.bind(template.to_owned())).await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
-    }
-
     /// A section of the settings.
     pub async fn settings(&self, section: &str) -> Result<Option<Value>, StateError> {
         let query = sqlx::query("SELECT value FROM settings WHERE section = $1").bind(section.to_owned());

@@ -134,6 +134,7 @@ fn readable(caller: &Caller, organization: &str, user: &str) -> Result<(), ApiEr
         id: String::new(),
         organization: Some(organization.to_owned()),
         owner: Some(user.to_owned()),
+        template: None,
     };
     let allowed = caller.may_at(Permission::WorkspacesRead, &theirs)
         || caller.may_at(Permission::QuotasRead, &Resource::organization(organization));

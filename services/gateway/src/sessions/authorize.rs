@@ -16,13 +16,14 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::judge::{Attempt, resource};
+use super::judge::Attempt;
 use super::keys::Signer;
 use super::ticket::{self, Claims};
 use crate::authorization;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
+use crate::workspaces::place;
 
 /// Seconds that clocks may differ.
 const SKEW: u64 = 60;
@@ -79,7 +80,7 @@ pub(crate) async fn authorize(
     let tickets = gateway.signer(KeyPurpose::Ticket).await?;
     let session = uuid::Uuid::now_v7().to_string();
     let mut believed = Caller::clone(&caller);
-    if let Some(address) = order.address.filter(|_| caller.may_at(Permission::SessionsWrite, &resource(&found))) {
+    if let Some(address) = order.address.filter(|_| caller.may_at(Permission::SessionsWrite, &place(&found))) {
         believed.actor.ip = Some(address.to_canonical());
     }
     let now = gateway.now();
@@ -233,7 +234,7 @@ fn refused(caller: &Caller, workspace: &WorkspaceRecord, detail: String, policie
 /// Whether someone may know of a workspace: it is theirs, or they see or enter others' there.
 fn knows(caller: &Caller, workspace: &WorkspaceRecord) -> bool {
     let own = workspace.owner_id.as_deref() == caller.principal.as_ref().map(Principal::id);
-    let resource = resource(workspace);
+    let resource = place(workspace);
     let sees = |permission| caller.may_at(permission, &resource);
     own || sees(Permission::WorkspacesRead) || sees(Permission::SessionsConnect)
 }

@@ -8,13 +8,12 @@ use chancery_domain::events::sessions::SessionKind;
 use chancery_domain::sessions::LiveSession;
 use chancery_domain::workspaces::{WorkspaceRecord, WorkspaceStatus};
 use chancery_domain::{Actor, PolicyReference};
-use chancery_policy::{
-    Access, Connecting, Context, Permission, PolicySet, Principal, Request, Resource, Template, User,
-};
+use chancery_policy::{Connecting, Context, Permission, PolicySet, Principal, Request, User};
 
 use crate::authorization::{self, references};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
+use crate::workspaces::place;
 
 /// What connections are judged by.
 #[derive(Debug, Clone, Copy)]
@@ -48,16 +47,6 @@ impl Verdict {
     }
 }
 
-/// A workspace as policies know it.
-pub(crate) fn resource(workspace: &WorkspaceRecord) -> Resource {
-    Resource::Workspace {
-        id: workspace.id.clone(),
-        organization: workspace.organization.clone(),
-        owner: workspace.owner_id.clone(),
-        template: workspace.template_id.clone(),
-    }
-}
-
 impl Gateway {
     /// Judges an attempt to connect. Who connects to their own workspace must be allowed to use its template, too.
     pub(crate) async fn judge_attempt(
@@ -74,7 +63,7 @@ impl Gateway {
             client: client.map(str::to_owned),
         };
         let context = Context { session: Some(session), ..circumstances.clone() };
-        let (permission, resource) = (Permission::SessionsConnect, resource(workspace));
+        let (permission, resource) = (Permission::SessionsConnect, place(workspace));
         let decision =
             bench.policies.evaluate(&Request { principal, permission, resource: &resource, context: &context });
         let policies = references(&decision);
@@ -88,30 +77,15 @@ impl Gateway {
         }
         let own = workspace.owner_id.as_deref() == Some(principal.id());
         if let (true, Some(id)) = (own, &workspace.template_id)
-            && let Some(template) = self.template_resource(id).await?
+            && let Some(template) = self.state.template(id).await?.filter(|template| template.own)
         {
+            let template = self.template_resource(&template).await?;
             let may = bench.policies.allows(principal, Permission::TemplatesUse, &template, circumstances);
             if !may {
                 return Ok(Verdict::refused("its template may not be used any more"));
             }
         }
         Ok(Verdict { policies, refusal: None })
-    }
-
-    /// A template with who may use it; none if it is not Chancery's own.
-    async fn template_resource(&self, id: &str) -> Result<Option<Resource>, ApiError> {
-        let Some(template) = self.state.template(id).await?.filter(|template| template.own) else { return Ok(None) };
-        let (mut users, mut admins) = (Access::default(), Access::default());
-        for (permission, kind, subject) in self.state.template_subjects(id).await? {
-            let access = if permission == "admin" { &mut admins } else { &mut users };
-            match kind.as_str() {
-                "user" => drop(access.users.insert(subject)),
-                "group" => drop(access.groups.insert(subject)),
-                _ => access.everyone = true,
-            }
-        }
-        let (id, organization) = (template.id, template.organization);
-        Ok(Some(Resource::Template(Template { id, organization, users, admins })))
     }
 
     /// Why a session may not go on, if it may not. What another system allowed and reported ends where a policy forbids

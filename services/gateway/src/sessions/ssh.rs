@@ -12,10 +12,10 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::authorize::principal_of;
-use super::judge::resource;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
+use crate::workspaces;
 
 /// How long a host certificate is good, in seconds: 90 days, and at most a year.
 const HOST_SECONDS: u64 = 90 * 86_400;
@@ -147,7 +147,7 @@ async fn host(
         return Ok((caller, Resource::new("host", &name).named(name), None, Vec::new()));
     };
     let workspace = gateway.state.workspace(id).await?.ok_or(Refusal::Unknown("workspace"))?;
-    let place = resource(&workspace);
+    let place = workspaces::place(&workspace);
     let judged = match caller.judged_at(Permission::RunnersRun, &place) {
         Ok(judged) => judged,
         Err(_) if order.names.is_empty() => {

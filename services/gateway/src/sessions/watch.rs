@@ -16,10 +16,10 @@ use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::judge::resource;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
+use crate::workspaces;
 
 /// How often a comment keeps the connection alive.
 const QUIET: Duration = Duration::from_secs(15);
@@ -38,7 +38,7 @@ pub(crate) async fn watch(
 ) -> Result<HttpResponse, ApiError> {
     let gateway: Arc<Gateway> = gateway.into_inner();
     let workspace = gateway.state.workspace(&id).await?;
-    let seen = workspace.filter(|workspace| caller.may_at(Permission::SessionsRead, &resource(workspace)));
+    let seen = workspace.filter(|workspace| caller.may_at(Permission::SessionsRead, &workspaces::place(workspace)));
     let workspace = seen.ok_or(Refusal::Unknown("workspace"))?;
     // What happens from here on is told; the list is of this moment or later.
     let frontier = gateway.log.barrier().await?;

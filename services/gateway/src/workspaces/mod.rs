@@ -153,7 +153,12 @@ pub(crate) async fn create(
     if organization.is_none() {
         return Err(ApiError::bad_request("the template is in no organization, whose quota could count"));
     }
-    let place = Resource::Workspace { id: String::new(), organization, owner: Some(owner.clone()) };
+    let place = Resource::Workspace {
+        id: String::new(),
+        organization,
+        owner: Some(owner.clone()),
+        template: Some(template.id.clone()),
+    };
     let caller = caller.judged_at(Permission::WorkspacesWrite, &place)?;
     let id = uuid::Uuid::now_v7().to_string();
     let making = Making {
@@ -233,8 +238,12 @@ pub(crate) async fn transfer(
     let TransferRequest { owner, reason } = request.into_inner();
     let command = TransferWorkspace { reason: bounded(reason)? };
     // Nobody gives to others what they could not make for them.
-    let theirs =
-        Resource::Workspace { id: id.clone(), organization: workspace.organization, owner: Some(owner.clone()) };
+    let theirs = Resource::Workspace {
+        id: id.clone(),
+        organization: workspace.organization,
+        owner: Some(owner.clone()),
+        template: workspace.template_id,
+    };
     caller.judged_at(Permission::WorkspacesWrite, &theirs)?;
     refused(gateway.decisions.transfer_workspace(&id, &owner, &command, permit(&gateway, &caller)).await?)?;
     Ok(HttpResponse::Ok().json(shown(&gateway, &id).await?))
@@ -274,6 +283,7 @@ pub(crate) fn place(workspace: &WorkspaceRecord) -> Resource {
         id: workspace.id.clone(),
         organization: workspace.organization.clone(),
         owner: workspace.owner_id.clone(),
+        template: workspace.template_id.clone(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Given and taken.
 
 use super::super::access::*;
-use super::TemplateRight::{Admin, Use};
 use super::*;
 use crate::decision::tests::told;
 
