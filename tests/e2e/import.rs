@@ -153,7 +153,13 @@ fn ended(log: &str) -> usize {
         log.lines().filter(|line| texts.iter().any(|text| line.contains(text))).filter_map(port).collect()
     };
     let accepted = with(&["Accepted publickey for "]);
-    accepted.intersection(&with(&["Disconnected from user ", "Connection closed by 127.0.0.1 "])).count()
+    accepted
+        .intersection(&with(&[
+            "Disconnected from user ",
+            "Connection closed by 127.0.0.1 ",
+            "Connection reset by 127.0.0.1 ",
+        ]))
+        .count()
 }
 
 fn wait_until(condition: impl Fn() -> bool) {

@@ -1,6 +1,7 @@
 //! What tests ask of a server or of a balancer in front of several.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -68,6 +69,19 @@ impl Api {
         let request = request.header("content-type", "application/cloudevents-batch+json").body(batch.to_string());
         let response = request.send().await.expect("an answer");
         (response.status(), response.json().await.expect("JSON"))
+    }
+
+    /// Waits until the state has seen every event of the log.
+    pub async fn folded(&self) {
+        for _ in 0..3_000 {
+            let consumers = self.get("/api/v1/consumers", &[]).await;
+            let mut folds = consumers["items"].as_array().into_iter().flatten();
+            if folds.all(|consumer| consumer["name"] == "archiver" || consumer["lag"] == 0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the state did not follow the log within thirty seconds");
     }
 
     /// Whether a path is answered with success.

@@ -28,9 +28,7 @@ async fn an_access_review_tells_each_way_also_as_it_was() {
     let grant = json!({"role": "controller"});
     let granted = server.post(&format!("/api/v1/users/{bob}/roles"), &grant).await;
     assert!(granted.status.is_success(), "{}", granted.text);
-    let text = format!(
-        "permit(principal == Chancery::User::\"{bob}\", action == Chancery::Action::\"audit:export\", resource);"
-    );
+    let text = format!("permit(principal == User::\"{bob}\", action == Action::\"audit:export\", resource);");
     let published = server.send(reqwest::Method::PUT, "/api/v1/policies/bob-exports", &json!({"text": text})).await;
     assert!(published.status.is_success(), "{}", published.text);
 

@@ -63,7 +63,7 @@ async fn reports(server: &Server, workspace: &str, event_type: &str, organizatio
             },
         }]))
         .await;
-    assert_eq!((status.as_u16(), &report["created"]), (200, &json!(1)), "{report}");
+    assert_eq!((status.as_u16(), &report["created"]), (201, &json!(1)), "{report}");
 }
 
 /// A workspace of someone that runs.

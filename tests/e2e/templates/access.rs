@@ -137,6 +137,7 @@ async fn templates_of_other_systems_are_seen_and_not_changed() {
         event(6, "template.deleted", id, json!({})),
     ]);
     assert_eq!(server.ingest(&batch).await.1["created"], 6);
+    server.folded().await;
     assert_eq!(server.get("/api/v1/templates/theirs", &[]).await["own"], json!(false));
     assert_eq!(server.get(&go, &[]).await["status"], "active");
     assert_eq!(server.get(&format!("{go}/versions"), &[]).await["items"], json!([]));

@@ -71,9 +71,11 @@ async fn a_template_lives_and_everything_is_on_record() {
 
     deprecate(&server, &go).await;
     assert_eq!(server.ingest(&workspace(1, "workspace.created", &go)).await.1["created"], 1);
+    server.folded().await;
     let used = server.send(Method::DELETE, &go, &Value::Null).await;
     assert!(used.status == StatusCode::CONFLICT && used.text.contains("1 workspace"), "{}", used.text);
     assert_eq!(server.ingest(&workspace(2, "workspace.deleted", &go)).await.1["created"], 1);
+    server.folded().await;
     let deleted = server.send(Method::DELETE, &go, &json!({"reason": "nobody uses it"})).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     let gone = server.send(Method::PATCH, &go, &json!({"description": "y"})).await;
