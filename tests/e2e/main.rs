@@ -14,6 +14,7 @@ mod deploy;
 mod directory;
 mod disk_full;
 mod harness;
+mod holes;
 mod import;
 mod kafka;
 mod open_table;

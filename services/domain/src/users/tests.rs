@@ -141,7 +141,7 @@ fn a_suspension_takes_what_the_policy_says_and_names_its_cause() {
     let events = update(inactive.clone()).decide(&ada(UserStatus::Active), &[], &possessions(), context(5000)).unwrap();
     assert_eq!(told(&events), all);
     assert_eq!(events[2].data["duration_ms"], 5);
-    assert_eq!((&events[3].data["build_number"], &events[3].data["transition"]), (&json!(5), &json!("stop")));
+    assert_eq!((&events[4].data["build_number"], &events[4].data["transition"]), (&json!(5), &json!("stop")));
     let ids: BTreeSet<&str> = events.iter().map(|event| event.id.as_str()).collect();
     assert_eq!(ids.len(), events.len());
 

@@ -15,6 +15,7 @@ const UNPERMITTED: &[&str] = &[
     "node.joined",
     "node.left",
     "node.lost",
+    "quota.budget.warned",
     "quota.committed",
     "quota.denied",
     "quota.released",
@@ -32,6 +33,7 @@ const UNPERMITTED: &[&str] = &[
     "user.login.failed",
     "user.login.succeeded",
     "user.logout",
+    "workspace.build.apply-started",
     "workspace.build.failed",
     "workspace.build.planned",
     "workspace.build.queued",
@@ -39,6 +41,7 @@ const UNPERMITTED: &[&str] = &[
     "workspace.build.started",
     "workspace.build.succeeded",
     "workspace.dormant",
+    "workspace.woken",
 ];
 
 /// The event types of the domain's catalogue.
