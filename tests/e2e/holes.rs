@@ -74,7 +74,10 @@ async fn missing_empty_and_the_word_null_are_told_apart() {
     let told = &server.events("source:\"/test\"").await[0]["changes"];
     assert_eq!(told.as_array().unwrap().len(), 7, "{told}");
     for (told, sent) in told.as_array().unwrap().iter().zip(changes.as_array().unwrap()) {
-        assert_eq!((&told["path"], told.get("old"), told.get("new")), (&sent["path"], sent.get("old"), sent.get("new")));
+        assert_eq!(
+            (&told["path"], told.get("old"), told.get("new")),
+            (&sent["path"], sent.get("old"), sent.get("new"))
+        );
     }
     for (query, found) in [
         ("changes.empty.old:\"\"", 1),
