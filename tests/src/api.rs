@@ -72,6 +72,7 @@ impl Api {
     }
 
     /// Waits until the state has seen every event of the log.
+    #[expect(clippy::panic, reason = "tests")]
     pub async fn folded(&self) {
         for _ in 0..3_000 {
             let consumers = self.get("/api/v1/consumers", &[]).await;

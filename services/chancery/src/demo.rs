@@ -26,14 +26,11 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Fills an empty log, and returns the demo's admin token, kept beside the data to be printed again.
-    pub(crate) async fn prepare(&self, directory: &Path, log: &Log, decisions: &Decisions) -> Result<String, Failure> {
+    /// The demo's admin token, kept beside the data to be printed again.
+    pub(crate) async fn token(&self, directory: &Path, decisions: &Decisions) -> Result<String, Failure> {
         let file = directory.join("demo-token");
         if let Ok(token) = std::fs::read_to_string(&file) {
             return Ok(token.trim().to_owned());
-        }
-        if log.heads().total() == 0 {
-            self.fill(log).await?;
         }
         let token = new_token();
         create_admin(decisions, token.id.clone(), token.secret_sha256.clone(), "demo").await?;
@@ -47,7 +44,11 @@ impl Demo {
         Ok(token.text)
     }
 
-    async fn fill(&self, log: &Log) -> Result<(), Failure> {
+    /// Fills an empty log with the company.
+    pub(crate) async fn fill(&self, log: &Log) -> Result<(), Failure> {
+        if log.heads().total() > 0 {
+            return Ok(());
+        }
         let today = system_clock()().as_micros() / DAY * DAY;
         let start = Timestamp::EPOCH.saturating_add_micros(today - i64::from(self.days) * DAY);
         terminal::line(&format!("Generating a company of {} people over {} days …", self.users, self.days));

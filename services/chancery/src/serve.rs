@@ -45,7 +45,6 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     };
     let listener =
         TcpListener::bind(&configuration.address).doing(&format!("listening on {}", configuration.address))?;
-    let address = listener.local_addr().doing("listening")?;
     let metrics = metrics_recorder().doing("starting the metrics")?;
 
     let log = open_log(&configuration, configuration.roles.clone()).await?;
@@ -53,21 +52,53 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let (lake, blobs) = open_lake(&configuration, &log).await?;
     let consumers = CancellationToken::new();
     let mut working = work(&configuration, &log, &state, &lake, &consumers)?;
+    let parts = (log.clone(), state.clone(), lake, blobs);
+    let served = attend(&configuration, demo, (listener, metrics), parts, &mut working, &consumers).await;
+    // Also after a failure: what works in the background ends before the runtime does.
+    let orderly = async {
+        consumers.cancel();
+        for task in working {
+            task.await.ok();
+        }
+        log.close().await;
+        state.close().await;
+    };
+    if tokio::time::timeout(PATIENCE, orderly).await.is_err() {
+        tracing::warn!("shutting down took too long; what is left is done at the next start");
+    }
+    served
+}
+
+/// Catches up, serves requests until a signal, and drains them.
+async fn attend(
+    configuration: &Configuration,
+    demo: Option<demo::Demo>,
+    (listener, metrics): (TcpListener, PrometheusHandle),
+    parts: (Log, State, Lake, Blobs),
+    working: &mut Vec<JoinHandle<()>>,
+    consumers: &CancellationToken,
+) -> Result<(), Failure> {
+    let address = listener.local_addr().doing("listening")?;
+    let (log, state) = (parts.0.clone(), parts.1.clone());
     let decisions = Decisions::new(log.clone(), state.clone());
-    decisions.catch_up(&log.heads()).await.doing("folding the log into the state")?;
+    let caught_up = async || decisions.catch_up(&log.heads()).await.doing("folding the log into the state");
+    caught_up().await?;
     let demo_token = match &demo {
-        Some(demo) => Some(demo.prepare(directory, &log, &decisions).await?),
+        Some(demo) => {
+            demo.fill(&log).await?;
+            caught_up().await?;
+            Some(demo.token(&configuration.data_directory, &decisions).await?)
+        }
         None => None,
     };
-    let setup = first_admin(&configuration, &state, &decisions, demo.is_none()).await?;
+    let setup = first_admin(configuration, &state, &decisions, demo.is_none()).await?;
 
-    let parts = (log.clone(), state.clone(), lake.clone(), blobs);
-    let gateway = gateway(&configuration, parts, metrics, setup.as_deref())?;
+    let gateway = gateway(configuration, parts, metrics, setup.as_deref())?;
     if configuration.roles.contains(&Role::Gateway) {
         working.push(end_sessions(gateway.clone(), consumers.clone()));
     }
     let http = CancellationToken::new();
-    let inbound = follow_kafka(&configuration, &log, &http).await?;
+    let inbound = follow_kafka(configuration, &log, &http).await?;
     let draining = gateway.draining.clone();
     let server = tokio::spawn(chancery_gateway::serve(listener, gateway, http.clone()));
     tracing::info!(%address, node = configuration.node, head = log.heads().total(), "serving");
@@ -81,17 +112,6 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     server.await.doing("stopping the server")?.doing("serving")?;
     if let Some(inbound) = inbound {
         inbound.await.ok();
-    }
-    let orderly = async {
-        consumers.cancel();
-        for task in working {
-            task.await.ok();
-        }
-        log.close().await;
-        state.close().await;
-    };
-    if tokio::time::timeout(PATIENCE, orderly).await.is_err() {
-        tracing::warn!("shutting down took too long; what is left is done at the next start");
     }
     Ok(())
 }
