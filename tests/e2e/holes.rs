@@ -16,8 +16,10 @@ async fn names_are_found_in_any_case_also_of_those_who_are_deleted() {
     server.post("/api/v1/organizations", &json!({"name": "acme"})).await.expect(StatusCode::CREATED);
     let bob = json!({"username": "Bob.Corp", "organization": "acme", "email": "Bob@Corp.example"});
     let bob = server.post("/api/v1/users", &bob).await.made();
-    let template = json!({"name": "MyTemplate", "organization": "acme"});
-    server.post("/api/v1/templates", &template).await.expect(StatusCode::CREATED);
+    let template = json!([{"specversion": "1.0", "id": "t", "source": "/coder", "type": "template.created",
+        "subject": "template/t", "data": {"actor": {"id": "a"}, "details": {"name": "MyTemplate"},
+            "resource": {"kind": "template", "id": "t", "name": "MyTemplate"}}}]);
+    assert_eq!(server.ingest(&template).await.1["created"], 1);
     let token = json!({"name": "bobs", "scopes": ["read"], "owner": {"kind": "user", "id": bob}});
     let token = server.post("/api/v1/tokens", &token).await.expect(StatusCode::CREATED);
     let token = token["token"].as_str().unwrap().to_owned();
@@ -41,7 +43,7 @@ async fn the_last_moment_of_a_day_is_a_part_of_it() {
     let server = Server::start().await;
     let at = |id: &str, time: &str| {
         json!({"specversion": "1.0", "id": id, "source": "/test", "type": "user.login.succeeded", "time": time,
-            "subject": format!("user/{id}"), "data": {"actor": {"id": id}}})
+            "subject": format!("user/{id}"), "data": {"actor": {"id": id}, "details": {"method": "password"}}})
     };
     let batch = json!([
         at("last", "2026-03-31T23:59:59.999999Z"),

@@ -202,7 +202,7 @@ async fn authorize(
         rules: Some(rules),
     };
     let judged_later = match access {
-        Access::Judged(_) => true,
+        Access::Judged(permission) => caller.could(&[permission]),
         Access::Given(given) => caller.could(given),
         Access::Public | Access::Permission(_) | Access::Scim => false,
     };

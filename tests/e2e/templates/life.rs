@@ -103,7 +103,7 @@ async fn a_template_lives_and_everything_is_on_record() {
     let updated = server.events("type:template.updated").await;
     let paths: Vec<&str> =
         updated[0]["changes"].as_array().unwrap().iter().map(|change| change["path"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["settings.daily_cost", "display_name", "settings.max_ttl_seconds"]);
+    assert_eq!(paths, ["display_name", "settings.daily_cost", "settings.max_ttl_seconds"]);
     let promoted = &server.events("type:template.version.promoted").await[0];
     assert_eq!((&promoted["reason"], &promoted["organization"]), (&json!("tested"), &json!("acme")));
     assert_eq!(promoted["changes"], json!([{"path": "active_version", "old": null, "new": first["id"]}]));

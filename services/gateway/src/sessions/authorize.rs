@@ -54,7 +54,8 @@ struct Wanted {
 /// What came of it.
 struct Told {
     refusal: Option<String>,
-    policies: Vec<PolicyReference>,
+    /// The policies by which it was refused; none where it was not they that did.
+    judged: Option<Vec<PolicyReference>>,
     certificate: Option<String>,
 }
 
@@ -91,7 +92,7 @@ pub(crate) async fn authorize(
     let told = asked.decide(&gateway, &principal, &found.id).await?;
     metrics::counter!("chancery_session_decisions_total", "allowed" => told.refusal.is_none().to_string()).increment(1);
     if let Some(refusal) = told.refusal {
-        return Err(refused(&caller, &found, refusal, told.policies));
+        return Err(refused(&caller, &found, refusal, told.judged));
     }
     Ok(HttpResponse::build(StatusCode::CREATED).json(json!({
         "id": asked.session,
@@ -149,12 +150,13 @@ impl Asked {
                     client: client.clone(),
                     certificate: self.facts.clone(),
                     expires_at: self.expires_at,
-                    refusal: verdict.refusal,
+                    refusal: verdict.refusal.clone(),
                 };
                 let judged = Caller { policies: verdict.policies.clone(), ..caller.clone() };
                 let (event, refusal) = command.decide(&workspace, gateway.context(&judged))?;
                 let certificate = if refusal.is_none() { self.certify()? } else { None };
-                Ok((vec![event], Told { refusal, policies: verdict.policies, certificate }))
+                let judged = verdict.refusal.is_some().then_some(verdict.policies);
+                Ok((vec![event], Told { refusal, judged, certificate }))
             })
             .await
     }
@@ -220,15 +222,20 @@ async fn renewed(gateway: &Gateway, principal: &Principal) -> Result<Principal, 
 }
 
 /// What a refused caller is told. One who may not know of the workspace learns nothing of it; that they tried is on
-/// record.
-fn refused(caller: &Caller, workspace: &WorkspaceRecord, detail: String, policies: Vec<PolicyReference>) -> ApiError {
+/// record. Who may connect and finds it closed is told that, which is no denial.
+fn refused(
+    caller: &Caller,
+    workspace: &WorkspaceRecord,
+    detail: String,
+    judged: Option<Vec<PolicyReference>>,
+) -> ApiError {
     if !knows(caller, workspace) {
         return Refusal::Unknown("workspace").into();
     }
-    if policies.is_empty() && detail.starts_with("the workspace is ") {
-        return ApiError::Conflict(detail);
+    match judged {
+        Some(policies) => ApiError::Denied { detail, policies },
+        None => ApiError::Conflict(detail),
     }
-    ApiError::Denied { detail, policies }
 }
 
 /// Whether someone may know of a workspace: it is theirs, or they see or enter others' there.
