@@ -286,6 +286,9 @@ pub(crate) fn references(decision: &Decision) -> Vec<PolicyReference> {
     policies.map(|policy| PolicyReference { id: policy.id.to_string(), version: policy.version }).collect()
 }
 
+/// The policy that forbids what no scope of a token covers.
+const SCOPES: &str = "builtin:scopes";
+
 impl Caller {
     /// The user who asks, if it is one.
     pub(crate) fn user_id(&self) -> Option<&str> {
@@ -304,6 +307,11 @@ impl Caller {
     pub(crate) fn may_at(&self, permission: Permission, resource: &Resource) -> bool {
         let (Some(rules), Some(principal)) = (&self.rules, &self.principal) else { return false };
         rules.policies.allows(principal, permission, resource, &self.circumstances)
+    }
+
+    /// Whether the token's scopes cover what the policies were asked about, whatever else they say.
+    pub(crate) fn is_in_scope(&self) -> bool {
+        !self.policies.iter().any(|policy| policy.id == SCOPES)
     }
 
     /// Whether they could have one of these permissions for something that is given to them: of what they are given, or

@@ -19,8 +19,8 @@ pub(crate) enum Access {
     /// One of these permissions for the thing itself, which may have been given to the caller alone: the handler judges
     /// it. The first is what it is called by.
     Given(&'static [Permission]),
-    /// A permission that the credentials could have for something; the handler judges, about what the request names, and
-    /// puts on record whom it stops.
+    /// Credentials whose scopes cover it; the handler judges, about what the request names, and puts on record whom it
+    /// stops.
     Judged(Permission),
     /// The token of a connection, except for what the service can do.
     Scim,
