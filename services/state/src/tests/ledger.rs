@@ -108,8 +108,9 @@ impl Place {
     }
 
     async fn acquire(&self) -> Option<BuildRecord> {
-        let runner = Waiting { runner_id: "r".into(), organization: "eng".into(), tags: BTreeMap::new() };
-        self.decisions.acquire_job::<CommandError>(&runner, || self.context()).await.unwrap()
+        let queue = self.decisions.state().queue(Timestamp::EPOCH).await.unwrap();
+        let job = queue.into_iter().next()?;
+        self.decisions.acquire_job::<CommandError>(&job, "r", || self.context()).await.unwrap()
     }
 
     async fn job(&self, id: &str) -> Option<String> {
