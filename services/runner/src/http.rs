@@ -228,7 +228,7 @@ impl Server for HttpServer {
     }
 
     async fn archive(&self, job: &Job) -> Result<Vec<u8>, ServerError> {
-        let path = format!("/api/v1/templates/{}/versions/{}/archive", job.template.id, job.template_version.id);
+        let path = format!("/api/v1/templates/{}/versions/{}/files", job.template.id, job.template_version.id);
         let mut response = self.persist(&self.request(Method::GET, &path), self.connection.persistence).await?;
         let mut archive = Vec::new();
         loop {

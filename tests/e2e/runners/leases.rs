@@ -10,7 +10,7 @@ const SHORT: [(&str, &str); 3] = [
 
 #[tokio::test]
 async fn the_job_of_a_lost_runner_goes_to_another_and_exactly_one_applies() {
-    let depot = Depot::open(&SHORT).await;
+    let mut depot = Depot::open(&SHORT).await;
     let ada = depot.user("ada").await;
     let (lost, other) = (depot.runner("lost").await, depot.runner("other").await);
     let workspace = depot.workspace("engine", &ada).await;
@@ -42,6 +42,9 @@ async fn the_job_of_a_lost_runner_goes_to_another_and_exactly_one_applies() {
     lost.acquire(0).await;
     let connected = depot.server.events(&format!("type:runner.connected resource.id:{}", lost.id)).await;
     assert_eq!(connected.len(), 2, "it is back");
+    assert!(depot.server.stop());
+    let rebuilt = depot.server.operate(&["state", "rebuild"]).output().unwrap();
+    assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stdout));
 }
 
 #[tokio::test]

@@ -135,7 +135,12 @@ async fn watch(client: &Client, workspace: &str) -> Result<(), Failure> {
                 return Ok(());
             }
             Some("pending" | "starting") => tokio::time::sleep(LOOK).await,
-            _ => return Ok(()),
+            _ => {
+                let build = client.get(&format!("{path}/builds/1"), &[]).await?;
+                let error = build.get("error").and_then(Value::as_str).unwrap_or("it was ended");
+                tracing::warn!(error, "the demo's workspace was not built");
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! here and is not free any more is forgotten, and all of it is read anew now and then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Queue {
     /// One reads at a time, and the others find it done.
     reading: tokio::sync::Mutex<Read>,
+    /// The state's count of changes that is read. Whoever knows of no other does not wait while all of it is read anew.
+    seen: AtomicU64,
     board: Mutex<Board>,
 }
 
@@ -83,7 +86,12 @@ impl Queue {
     /// Brings it up to date; `change` is the state's count of changes, as whoever asks has seen it. Where other nodes may
     /// have queued something, they have not been asked for a second at most, or not even that with `at_once`.
     pub(crate) async fn refresh(&self, state: &State, change: u64, at_once: bool) -> Result<(), StateError> {
-        let mut read = self.reading.lock().await;
+        let patient = (at_once && state.is_shared()) || self.seen.load(Ordering::SeqCst) < change.saturating_add(1);
+        let mut read = match self.reading.try_lock() {
+            Ok(read) => read,
+            Err(_) if !patient => return Ok(()),
+            Err(_) => self.reading.lock().await,
+        };
         let now = Instant::now();
         let older = |at: Option<Instant>, than: Duration| at.is_none_or(|at| now.duration_since(at) >= than);
         if older(read.whole, WHOLE) {
@@ -91,12 +99,8 @@ impl Queue {
             let (jobs, running) = (state.queue(Timestamp::EPOCH).await?, state.running_jobs().await?);
             read.latest = jobs.last().map(|job| job.queued_at);
             (read.whole, read.last, read.change) = (Some(now), Some(now), counted);
-            let mut board = self.board();
-            board.taken.retain(|_, at| at.elapsed() < TAKEN);
-            (board.jobs, board.waiting, board.running) = (HashMap::new(), HashMap::new(), running);
-            for job in jobs {
-                board.add(job);
-            }
+            self.board().renew(jobs, running);
+            self.seen.store(counted + 1, Ordering::SeqCst);
         } else if read.change < change || (state.is_shared() && (at_once || older(read.last, SHARED))) {
             let counted = *state.queue_changes().borrow();
             let since = read.latest.map_or(Timestamp::EPOCH, |latest| latest.saturating_add_micros(-SLACK));
@@ -107,6 +111,7 @@ impl Queue {
             for job in jobs {
                 board.add(job);
             }
+            self.seen.store(counted + 1, Ordering::SeqCst);
         }
         Ok(())
     }
@@ -168,6 +173,14 @@ impl Queue {
 }
 
 impl Board {
+    fn renew(&mut self, jobs: Vec<QueuedJob>, running: BTreeMap<(String, String), u32>) {
+        self.taken.retain(|_, at| at.elapsed() < TAKEN);
+        (self.jobs, self.waiting, self.running) = (HashMap::new(), HashMap::new(), running);
+        for job in jobs {
+            self.add(job);
+        }
+    }
+
     fn add(&mut self, job: QueuedJob) {
         if self.taken.contains_key(&job.job_id) {
             return;

@@ -276,7 +276,7 @@ fn a_killed_runner_reports_its_job_when_it_is_started_again() {
         let asked = |part: &str| request.line.contains(part);
         match () {
             () if asked("/acquire") && before == 0 => (200, bytes(&offered)),
-            () if asked("/archive") => (200, archive.clone()),
+            () if asked("/files") => (200, archive.clone()),
             () if asked("/planned") => (200, bytes(&json!({"answer": "accepted"}))),
             () if asked("GET") => (200, bytes(&json!({"cancel_requested": false}))),
             () => (204, Vec::new()),
