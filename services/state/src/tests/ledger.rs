@@ -109,8 +109,13 @@ impl Place {
 
     async fn acquire(&self) -> Option<BuildRecord> {
         let queue = self.decisions.state().queue(Timestamp::EPOCH).await.unwrap();
-        let job = queue.into_iter().next()?;
-        self.decisions.acquire_job::<CommandError>(&job, "r", || self.context()).await.unwrap()
+        for job in queue {
+            let taken = self.decisions.acquire_job::<CommandError>(&job, "r", || self.context()).await.unwrap();
+            if taken.is_some() {
+                return taken;
+            }
+        }
+        None
     }
 
     async fn job(&self, id: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Generated histories of several workspaces of two users, their steps interleaved as they come: some are refused, none
 //! breaks the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -143,14 +143,24 @@ fn of(world: &World, id: &str) -> LedgerEntry {
     world.folded.ledger.iter().find(|((_, other), _)| other == id).map(|(_, entry)| entry.clone()).unwrap_or_default()
 }
 
-/// Every reservation is settled once, and by its own build, before it makes another one.
+/// Every reservation is settled once, and by its own build; one that is queued again gives back what it had set aside, and
+/// begins anew.
 fn settled_once(world: &World) {
+    let requeued: BTreeSet<&str> = world
+        .events
+        .iter()
+        .filter(|event| event.event_type == "workspace.build.requeued")
+        .map(|event| event.id.as_str())
+        .collect();
     let mut open: BTreeMap<(String, u32), bool> = BTreeMap::new();
     for event in world.events.iter().filter(|event| event.event_type.starts_with("quota.")) {
         let entry: QuotaEntry = serde_json::from_value(event.data.clone()).unwrap();
         let Some(number) = entry.build_number else { continue };
         let key = (entry.workspace_id.unwrap(), number);
         match event.event_type.as_str() {
+            "quota.released" if event.causation.as_deref().is_some_and(|cause| requeued.contains(cause)) => {
+                assert_eq!(open.remove(&key), Some(true), "given back without a reservation");
+            }
             "quota.reserved" => assert_ne!(open.insert(key, true), Some(true), "reserved twice"),
             "quota.committed" | "quota.released" => {
                 assert_ne!(open.insert(key, false), Some(false), "settled twice");
