@@ -8,8 +8,10 @@ CHAOS_ROUNDS ?= 5
 
 .PHONY: run cluster test conformance chaos upgrade-test build bench lint fmt schemas
 
-run: build ## a server on 127.0.0.1:8080 with a generated company in it
-	target/release/chancery serve --data-directory $(DATA) --demo-users 200 --demo-days 30
+run: build ## a server on 127.0.0.1:8080 with a generated company in it, and a runner beside it that builds a workspace
+	sh .ci/packages run
+	target/release/chancery serve --data-directory $(DATA) --demo-users 200 --demo-days 30 \
+	  --demo-terraform "$$(target/release/provide-terraform)"
 
 cluster: build ## three nodes on Kafka, PostgreSQL and an object store, behind a balancer on 127.0.0.1:8080
 	sh .ci/packages cluster

@@ -4,7 +4,8 @@
 //! the nine audit questions of N events (5,000,000 without), gives each cluster N events (200,000 without), and pushes
 //! N users and groups by SCIM (100,000 and 2,000 without) before one is looked up among N (1,000,000 without). Parts
 //! are `embedded`, `cluster`, `scim` and `decisions`; the last takes `[--decision-users N] [--decision-workspaces N]
-//! [--decision-rate N] [--decision-seconds N]` (100,000, 20,000, 300 a second and 60 seconds without). Everything is measured on this machine in this run; the table names it.
+//! [--decision-rate N] [--decision-seconds N]` (100,000, 20,000, 300 a second and 60 seconds without). `runners`
+//! takes `[--runners N] [--runner-jobs N] [--runner-job-seconds S]` (500, 10,000 and 5 without). Everything is measured on this machine in this run; the table names it.
 
 #![expect(
     clippy::expect_used,
@@ -24,6 +25,7 @@ mod postgres;
 mod questions;
 mod report;
 mod reports;
+mod runners;
 mod scim;
 
 use std::path::PathBuf;
@@ -38,7 +40,7 @@ fn main() {
     };
     let (events, cluster_events) = (number("--events", 5_000_000), number("--cluster-events", 200_000));
     let only = option("--only");
-    let known = ["embedded", "cluster", "scim", "decisions", "reports"];
+    let known = ["embedded", "cluster", "scim", "decisions", "reports", "runners"];
     assert!(
         only.as_deref().is_none_or(|only| known.contains(&only)),
         "--only is followed by one of {}",
@@ -74,6 +76,12 @@ fn main() {
         let days = u32::try_from(number("--report-days", 365)).unwrap_or(365);
         let sizes = reports::Sizes { users: number("--report-users", 2_000), days };
         runtime.block_on(reports::measure(&mut report, sizes));
+    }
+    if wanted("runners") {
+        let seconds = option("--runner-job-seconds").map_or(5.0, |value| value.parse().expect("a number of seconds"));
+        let sizes =
+            runners::Sizes { runners: number("--runners", 500), jobs: number("--runner-jobs", 10_000), seconds };
+        runtime.block_on(runners::measure(&mut report, sizes));
     }
     report.finish();
 }

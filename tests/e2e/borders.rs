@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use chancery_tests::{Provider, Server};
+use chancery_tests::{Provider, Server, SignedRunner};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// What anyone may ask without credentials. Each is a decision: it is made here, too.
-const PUBLIC: [(&str, &str); 13] = [
+const PUBLIC: [(&str, &str); 14] = [
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/api/openapi.json"),
@@ -22,6 +22,8 @@ const PUBLIC: [(&str, &str); 13] = [
     ("POST", "/api/v1/sign-in/exchange"),
     ("POST", "/api/v1/sign-in/device"),
     ("POST", "/api/v1/sign-in/device/poll"),
+    // Takes a runner key instead of a token.
+    ("POST", "/api/v1/runners/register"),
     // Public keys, and the serials of certificates that were taken back: sshd and agents have no credentials.
     ("GET", "/api/v1/sessions/keys"),
     ("GET", "/api/v1/ssh/authority"),
@@ -178,6 +180,10 @@ async fn fill(server: &Server) -> BTreeSet<String> {
     let idp = Provider::connect(server, json!({"name": format!("{SECRET}-idp"), "organizations": [SECRET]})).await;
     let user = idp.user(&format!("{SECRET}-user"), json!({"displayName": SECRET})).await;
     let group = idp.group(&format!("{SECRET}-group"), std::slice::from_ref(&user)).await;
+    let key = json!({"name": format!("{SECRET}-key"), "organization": SECRET});
+    let key = server.post("/api/v1/runner-keys", &key).await.expect(StatusCode::CREATED);
+    let runner = SignedRunner::register(server, key["key"].as_str().unwrap(), &format!("{SECRET}-runner")).await.id;
+    let key = key["id"].as_str().unwrap().to_owned();
     let event = |number: u32, event_type: &str, kind: &str, details: Value| {
         let id = format!("{SECRET}-{kind}");
         json!({
@@ -204,7 +210,8 @@ async fn fill(server: &Server) -> BTreeSet<String> {
         ]))
         .await;
     assert_eq!(report["created"], 8, "{report}");
-    let mut ids: BTreeSet<String> = BTreeSet::from([user, group, organization, team, idp.connection, idp.token_id]);
+    let mut ids: BTreeSet<String> =
+        BTreeSet::from([user, group, organization, team, idp.connection, idp.token_id, key, runner]);
     ids.extend(["template", "workspace", "session"].map(|kind| format!("{SECRET}-{kind}")));
     for event in server.events(&format!("organization:{SECRET}")).await {
         ids.insert(event["id"].as_str().unwrap().to_owned());

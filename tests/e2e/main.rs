@@ -22,6 +22,7 @@ mod operations;
 mod postgres;
 mod quotas;
 mod reports;
+mod runners;
 mod scim;
 mod sessions;
 mod sign_in;

@@ -11,6 +11,7 @@ use crate::commands::organizations::OrganizationsCommand;
 use crate::commands::policies::PoliciesCommand;
 use crate::commands::quota::QuotaCommand;
 use crate::commands::report::ReportCommand;
+use crate::commands::runners::RunnersCommand;
 use crate::commands::sessions::SessionsCommand;
 use crate::commands::ssh::{SshArguments, SshConfigArguments};
 use crate::commands::templates::TemplatesCommand;
@@ -121,9 +122,12 @@ pub(crate) enum Command {
     /// Write or check the generated files of `schemas/`.
     #[command(after_help = "Examples:\n  chancery schemas --write schemas\n  chancery schemas --check schemas")]
     Schemas(SchemasArguments),
+    /// List and revoke runners, and issue the keys that register them.
+    #[command(subcommand)]
+    Runners(RunnersCommand),
     /// Build workspaces for a server, here, with Terraform or `OpenTofu`.
     #[command(
-        after_help = "Examples:\n  CHANCERY_RUNNER_KEY=… chancery --server https://chancery.example.com runner --organization research\n  chancery runner --key-file /etc/chancery/runner.key --tag zone=lab --jobs 4"
+        after_help = "Examples:\n  CHANCERY_RUNNER_KEY=… chancery --server https://chancery.example.com runner\n  chancery runner --key-file /etc/chancery/runner.key --data-directory /srv/runner --jobs 4"
     )]
     Runner(Box<RunnerArguments>),
     /// Move an installation.
@@ -171,6 +175,9 @@ pub(crate) struct ServeArguments {
     /// Over so many days.
     #[arg(long, value_name = "N", default_value_t = 30, requires = "demo_users")]
     pub(crate) demo_days: u32,
+    /// Start a runner beside it, with this Terraform, that builds a workspace.
+    #[arg(long, value_name = "FILE", requires = "demo_users")]
+    pub(crate) demo_terraform: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,9 @@ use chancery_domain::decision::{Context, EventIds};
 use chancery_domain::events::tokens::TokenKind;
 use chancery_domain::tokens::{CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
-use chancery_gateway::{Gateway, PrometheusHandle, SessionSettings, Settings, guard, metrics_recorder, new_token};
+use chancery_gateway::{
+    Gateway, PrometheusHandle, SessionSettings, Settings, attend, guard, metrics_recorder, new_token,
+};
 use chancery_intake::Inbound;
 use chancery_lake::{Blobs, Lake, LakeOptions};
 use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock};
@@ -96,6 +98,7 @@ async fn attend(
     let gateway = gateway(configuration, parts, metrics, setup.as_deref())?;
     if configuration.roles.contains(&Role::Gateway) {
         working.push(end_sessions(gateway.clone(), consumers.clone()));
+        working.push(look_after_runners(gateway.clone(), consumers.clone()));
     }
     let http = CancellationToken::new();
     let inbound = follow_kafka(configuration, &log, &http).await?;
@@ -103,10 +106,20 @@ async fn attend(
     let server = tokio::spawn(chancery_gateway::serve(listener, gateway, http.clone()));
     tracing::info!(%address, node = configuration.node, head = log.heads().total(), "serving");
     greet(&address.to_string(), setup.as_deref(), demo_token.as_deref());
+    let building = match (demo.and_then(|demo| demo.terraform), demo_token) {
+        (Some(terraform), Some(token)) => {
+            let at = Configuration { address: address.to_string(), ..configuration.clone() };
+            Some(tokio::spawn(demo::build_workspace(at, token, terraform, draining.clone())))
+        }
+        _ => None,
+    };
 
     wait_for_signal().await?;
     tracing::info!("shutting down");
     draining.cancel();
+    if let Some(building) = building {
+        building.await.ok();
+    }
     tokio::time::sleep(configuration.drain).await;
     http.cancel();
     server.await.doing("stopping the server")?.doing("serving")?;
@@ -138,6 +151,7 @@ fn gateway(
             public_url: configuration.public_url.clone(),
             sessions: sessions(configuration)?,
             price: configuration.price.clone(),
+            runners: configuration.runners,
         },
         metrics,
         system_clock(),
@@ -149,6 +163,12 @@ fn gateway(
 fn end_sessions(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<()> {
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || runtime.block_on(guard(gateway, cancel)))
+}
+
+/// Takes jobs from runners that are lost. Decisions stay on one thread, as for the deletions.
+fn look_after_runners(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<()> {
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(attend(gateway, cancel)))
 }
 
 /// Opens the log, for a node with these roles.

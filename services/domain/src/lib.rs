@@ -8,7 +8,7 @@
 //! * [`upcast`] brings payloads of older versions up to the current one when they are read.
 //! * [`cloudevents`] is the form events have on the wire, [`validate`] the bounds they must keep.
 //! * A [`decision`] turns a command and the state it read into events, or a refusal: about [`users`], [`groups`],
-//!   [`roles`], [`connections`], [`policies`], [`organizations`], [`tokens`] and [`sessions`]. [`directory`] holds what they read.
+//!   [`roles`], [`connections`], [`policies`], [`organizations`], [`tokens`], [`runners`] and [`sessions`]. [`directory`] holds what they read.
 //!
 //! INVARIANT: a decision's events follow from its arguments alone.
 
@@ -27,6 +27,7 @@ pub mod organizations;
 pub mod policies;
 pub mod quotas;
 pub mod roles;
+pub mod runners;
 pub mod session_keys;
 pub mod sessions;
 pub mod templates;

@@ -3,9 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use chancery_domain::PolicyReference;
 use chancery_domain::decision::Refusal;
 use chancery_domain::tokens::TokenRefusal;
+use chancery_domain::{PolicyReference, Timestamp};
 use chancery_filter::FilterError;
 use chancery_lake::LakeError;
 use chancery_log::LogError;
@@ -29,6 +29,14 @@ pub enum ApiError {
     /// 401: no credentials, or not valid ones.
     #[error("{0}")]
     Unauthenticated(String),
+    /// 401: signed too long ago, or ahead of time.
+    #[error("{detail}")]
+    ClockSkew {
+        /// What is wrong.
+        detail: String,
+        /// The time here.
+        server_time: Timestamp,
+    },
     /// 403: the credentials do not allow it.
     #[error("{0}")]
     Forbidden(String),
@@ -82,6 +90,7 @@ impl ApiError {
         match self {
             Self::BadRequest { .. } => ("bad-request", "The request cannot be understood"),
             Self::Unauthenticated(_) => ("unauthenticated", "Valid credentials are needed"),
+            Self::ClockSkew { .. } => ("clock-skew", "The clocks of client and server differ"),
             Self::Forbidden(_) | Self::Denied { .. } => ("forbidden", "The credentials do not allow this"),
             Self::NotFound(_) => ("not-found", "There is no such resource"),
             Self::MethodNotAllowed(_) => ("method-not-allowed", "The resource does not answer this method"),
@@ -101,7 +110,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) | Self::ClockSkew { .. } => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Denied { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -133,6 +142,9 @@ impl ResponseError for ApiError {
         }
         if let (Self::Denied { policies, .. }, Some(problem)) = (self, problem.as_object_mut()) {
             problem.insert("policies".to_owned(), json!(policies));
+        }
+        if let (Self::ClockSkew { server_time, .. }, Some(problem)) = (self, problem.as_object_mut()) {
+            problem.insert("server_time".to_owned(), json!(server_time));
         }
         let mut response = HttpResponse::build(status);
         match self {

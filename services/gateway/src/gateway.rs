@@ -17,6 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::authorization::Authority;
 use crate::error::ApiError;
+use crate::runners::RunnerSettings;
+use crate::runners::attend::Beats;
+use crate::runners::queue::Queue;
+use crate::runners::signature::Nonces;
 use crate::sessions::SessionSettings;
 use crate::sign_in::SignIn;
 
@@ -43,6 +47,8 @@ pub struct Settings {
     pub sessions: SessionSettings,
     /// What a credit costs per day, for reports.
     pub price: Option<Price>,
+    /// How runners and their jobs are waited for.
+    pub runners: RunnerSettings,
 }
 
 impl Default for Settings {
@@ -58,6 +64,7 @@ impl Default for Settings {
             public_url: None,
             sessions: SessionSettings::default(),
             price: None,
+            runners: RunnerSettings::default(),
         }
     }
 }
@@ -91,6 +98,12 @@ pub struct Gateway {
     pub(crate) authority: Authority,
     /// When the use of each token was put on record.
     pub(crate) uses: Uses,
+    /// Jobs that wait for a runner.
+    pub(crate) queue: Queue,
+    /// When runners and their jobs were heard of.
+    pub(crate) beats: Beats,
+    /// What runners have signed with.
+    pub(crate) nonces: Nonces,
     /// Bounds how many refusals become events.
     pub(crate) refusals: Limiter,
     /// When it was last asked whether what this node needs answers, and what came out.
@@ -133,6 +146,9 @@ impl Gateway {
             sign_in,
             authority: Authority::default(),
             uses: Uses::default(),
+            queue: Queue::default(),
+            beats: Beats::default(),
+            nonces: Nonces::since(clock()),
             refusals,
             checked: tokio::sync::Mutex::default(),
             clock: SharedClock(clock),

@@ -3,7 +3,7 @@
 //! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
 //! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
 //! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`organizations`], [`users`],
-//! [`workspaces`], [`jobs`], [`quotas`], [`templates`], [`sessions`], [`browser_only`], [`reports`], [`roles`],
+//! [`workspaces`], [`jobs`], [`runners`], [`quotas`], [`templates`], [`sessions`], [`browser_only`], [`reports`], [`roles`],
 //! [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people
 //! get in [`sign_in`]'s.
 //!
@@ -28,6 +28,7 @@ mod reports;
 mod resources;
 mod roles;
 mod routes;
+mod runners;
 mod scim;
 mod server;
 mod sessions;
@@ -43,6 +44,8 @@ pub use error::ApiError;
 pub use gateway::{Gateway, Settings};
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use operations::{metrics_recorder, openapi};
+pub use runners::RunnerSettings;
+pub use runners::attend::attend;
 pub use server::serve;
 pub use sessions::{SessionSettings, guard};
 pub use sign_in::SignIn;

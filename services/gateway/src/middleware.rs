@@ -14,6 +14,8 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 use chancery_domain::decision::{self, EventIds};
 use chancery_domain::events::identity::TokenRefused;
+use chancery_domain::events::runners::RunnerRefused;
+use chancery_domain::runners::RunnerRecord;
 use chancery_domain::tokens::Token;
 use chancery_domain::{Actor, ActorKind, Event, OWN_SOURCE, PolicyReference, Resource};
 use chancery_evidence::Sealed;
@@ -26,6 +28,7 @@ use crate::authorization::{self, Rules};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::routes::{self, Access};
+use crate::runners::signature;
 use crate::scim::{self, Failure};
 use crate::sign_in::machine;
 
@@ -41,6 +44,10 @@ pub(crate) struct Caller {
     pub(crate) request_id: String,
     /// What they presented.
     pub(crate) token: Option<Arc<Token>>,
+    /// The runner that signed the request.
+    pub(crate) runner: Option<Arc<RunnerRecord>>,
+    /// The digest of the body that it signed.
+    pub(crate) signed: Option<[u8; 32]>,
     /// Whom policies judge; nobody where no policy is asked.
     pub(crate) principal: Option<Principal>,
     /// Under which circumstances.
@@ -59,6 +66,8 @@ impl Caller {
             actor,
             request_id: request_id.to_owned(),
             token: None,
+            runner: None,
+            signed: None,
             principal: None,
             circumstances: Context::default(),
             policies: Vec::new(),
@@ -71,7 +80,7 @@ impl Caller {
 /// Wraps every request.
 pub(crate) async fn around(
     gateway: web::Data<Gateway>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let begun = Instant::now();
@@ -79,7 +88,16 @@ pub(crate) async fn around(
     let method = request.method().clone();
     let pattern = request.match_pattern();
     let path = request.path().to_owned();
-    let caller = admit(&gateway, request.request(), pattern.as_deref(), &request_id).await;
+    let mut caller = admit(&gateway, request.request(), pattern.as_deref(), &request_id).await;
+    if let Ok(Caller { signed: Some(signed), .. }) = caller
+        && let Err(error) = signature::check_body(&gateway, &mut request, signed).await
+    {
+        if let (Ok(caller), ApiError::Unauthenticated(_)) = (&caller, &error) {
+            let reason = error.to_string();
+            record_refusal(&gateway, request.request(), caller, Permission::RunnersRun, None, reason).await;
+        }
+        caller = Err(error);
+    }
     let mut response = match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
@@ -179,6 +197,12 @@ async fn authorize(
     permission: Permission,
     access: Access,
 ) -> Result<Caller, Refused> {
+    if signature::is_signed(request) {
+        // Of what may be given to someone, a runner is given what it takes to run.
+        let runs = matches!(access, Access::Given(given) if given.contains(&Permission::RunnersRun));
+        let permission = if runs { Permission::RunnersRun } else { permission };
+        return authorize_runner(gateway, request, anonymous, permission).await;
+    }
     let token = authenticate(gateway, request).await?;
     let refused = |error: ApiError| Refused::new(error, Some(&token.id));
     let rules = gateway.authority.rules(&gateway.state).await.map_err(refused)?;
@@ -196,6 +220,8 @@ async fn authorize(
         request_id: anonymous.request_id.clone(),
         policies: authorization::references(&decision),
         token: Some(token.clone()),
+        runner: None,
+        signed: None,
         principal: Some(principal),
         circumstances,
         visible,
@@ -211,6 +237,46 @@ async fn authorize(
         return Err(Refused { caller: Some(Box::new(caller)), ..refused(error) });
     }
     gateway.note_use(&token, &caller.actor, &anonymous.request_id);
+    Ok(caller)
+}
+
+/// The runner that signed the request, if the policies let it.
+async fn authorize_runner(
+    gateway: &Gateway,
+    request: &HttpRequest,
+    anonymous: &Caller,
+    permission: Permission,
+) -> Result<Caller, Refused> {
+    let named = |runner: &Arc<RunnerRecord>| {
+        let (id, name) = (runner.id.clone(), Some(runner.name.clone()));
+        let actor = Actor { id, kind: ActorKind::Runner, name, ..anonymous.actor.clone() };
+        Caller { actor, runner: Some(runner.clone()), ..anonymous.clone() }
+    };
+    let refused =
+        |error: ApiError, caller: Caller| Refused { caller: Some(Box::new(caller)), ..Refused::new(error, None) };
+    let (runner, signed) = signature::signer(gateway, request).await.map_err(|stopped| {
+        let caller = stopped.runner.as_ref().map_or_else(|| anonymous.clone(), named);
+        refused(stopped.error, caller)
+    })?;
+    let caller = named(&runner);
+    let rules = match gateway.authority.rules(&gateway.state).await {
+        Ok(rules) => rules,
+        Err(error) => return Err(refused(error, caller)),
+    };
+    let identity = chancery_policy::Runner { id: runner.id.clone(), organization: runner.organization.clone() };
+    let principal = Principal::Runner(identity);
+    let time = jiff::Timestamp::from_microsecond(gateway.now().as_micros()).ok();
+    let circumstances = Context { scopes: None, address: caller.actor.ip, time, session: None };
+    let (decision, visible) = rules.judge(&principal, permission, &circumstances);
+    let policies = authorization::references(&decision);
+    let rules = Some(rules);
+    let caller =
+        Caller { policies, principal: Some(principal), circumstances, visible, rules, signed: Some(signed), ..caller };
+    if !decision.allowed && caller.visible.is_nothing() {
+        let error = ApiError::Forbidden(format!("nothing permits you `{permission}`"));
+        return Err(refused(error, caller));
+    }
+    gateway.beats.note(format!("runner/{}", runner.id), gateway.now());
     Ok(caller)
 }
 
@@ -339,6 +405,12 @@ async fn record_refusal(
     if !gateway.refusals.admit() {
         return;
     }
+    if let Some(runner) = &caller.runner {
+        let path = request.path().chars().filter(|c| !c.is_control()).take(512).collect();
+        let about = RunnerRefused { method: request.method().to_string(), path };
+        record(gateway, &runner.refused(reason, &about, gateway.context(caller))).await;
+        return;
+    }
     let id: String = presented.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).take(32).collect();
     let resource = Resource::new("token", if id.is_empty() { "unknown" } else { id.as_str() });
     let mut event = gateway.event("token.refused", caller, resource);
@@ -348,7 +420,11 @@ async fn record_refusal(
         needed: Some(permission.as_str().to_owned()),
         path: request.path().chars().filter(|c| !c.is_control()).take(512).collect(),
     });
-    let appended = match Sealed::new(&event) {
+    record(gateway, &event).await;
+}
+
+async fn record(gateway: &Gateway, event: &Event) {
+    let appended = match Sealed::new(event) {
         Ok(sealed) => gateway.log.append(vec![sealed]).await.map(drop).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
@@ -358,6 +434,11 @@ async fn record_refusal(
 }
 
 impl Gateway {
+    /// Puts on record that a runner was stopped that has asked for what is another's.
+    pub(crate) async fn record_foreign(&self, request: &HttpRequest, caller: &Caller, reason: &str) {
+        record_refusal(self, request, caller, Permission::RunnersRun, None, reason.to_owned()).await;
+    }
+
     /// An event of our own about what a caller did.
     pub(crate) fn event(&self, event_type: &str, caller: &Caller, resource: Resource) -> Event {
         let id = uuid::Uuid::now_v7().to_string();

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::{
     audit, browser_only, connections, groups, ingest, jobs, organizations, policies, quotas, reports, resources, roles,
-    sessions, sign_in, simulate, templates, tokens, users, workspaces,
+    runners, sessions, sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// A projector this far behind is not ready.
@@ -206,6 +206,16 @@ pub fn openapi() -> String {
         jobs::planned,
         jobs::applying,
         jobs::finished,
+        runners::register::register,
+        runners::list,
+        runners::show,
+        runners::revoke,
+        runners::rotate,
+        runners::keys::list,
+        runners::keys::create,
+        runners::keys::show,
+        runners::keys::revoke,
+        runners::keys::rotate,
         quotas::check,
         quotas::show,
         quotas::bounds::caps,

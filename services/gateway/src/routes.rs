@@ -6,7 +6,7 @@ use chancery_policy::Permission;
 use crate::error::ApiError;
 use crate::{
     audit, browser_only, connections, groups, ingest, jobs, operations, organizations, policies, quotas, reports,
-    resources, roles, scim, sessions, sign_in, simulate, templates, tokens, users, workspaces,
+    resources, roles, runners, scim, sessions, sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// What it takes to use an operation.
@@ -111,6 +111,16 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("POST", "/api/v1/jobs/{id}/planned", Permission::RunnersRun),
     needs("POST", "/api/v1/jobs/{id}/applying", Permission::RunnersRun),
     needs("POST", "/api/v1/jobs/{id}/finished", Permission::RunnersRun),
+    public("POST", "/api/v1/runners/register"),
+    needs("GET", "/api/v1/runners", Permission::RunnersRead),
+    needs("GET", "/api/v1/runners/{id}", Permission::RunnersRead),
+    needs("DELETE", "/api/v1/runners/{id}", Permission::RunnersWrite),
+    needs("POST", "/api/v1/runners/{id}/rotate", Permission::RunnersRun),
+    needs("GET", "/api/v1/runner-keys", Permission::RunnersRead),
+    needs("POST", "/api/v1/runner-keys", Permission::RunnersWrite),
+    needs("GET", "/api/v1/runner-keys/{id}", Permission::RunnersRead),
+    needs("DELETE", "/api/v1/runner-keys/{id}", Permission::RunnersWrite),
+    needs("POST", "/api/v1/runner-keys/{id}/rotate", Permission::RunnersWrite),
     given("POST", "/api/v1/quota/check", &[Permission::WorkspacesWrite, Permission::QuotasRead]),
     given(
         "GET",
@@ -234,6 +244,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(rules)
         .configure(reported)
         .configure(work)
+        .configure(who_builds)
         .configure(what_workspaces_are_made_from)
         .configure(connecting)
         .service(only_get("/api/v1/sessions", web::get().to(resources::sessions)))
@@ -386,6 +397,33 @@ fn work(config: &mut ServiceConfig) {
                 .route(web::put().to(quotas::bounds::set_settings))
                 .default_service(web::to(|| async { not_allowed("GET, PUT") })),
         );
+}
+
+/// Runners, and their keys.
+fn who_builds(config: &mut ServiceConfig) {
+    config
+        .service(only_post("/api/v1/runners/register", web::post().to(runners::register::register)))
+        .service(only_get("/api/v1/runners", web::get().to(runners::list)))
+        .service(
+            web::resource("/api/v1/runners/{id}")
+                .route(web::get().to(runners::show))
+                .route(web::delete().to(runners::revoke))
+                .default_service(web::to(|| async { not_allowed("GET, DELETE") })),
+        )
+        .service(only_post("/api/v1/runners/{id}/rotate", web::post().to(runners::rotate)))
+        .service(
+            web::resource("/api/v1/runner-keys")
+                .route(web::get().to(runners::keys::list))
+                .route(web::post().to(runners::keys::create))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(
+            web::resource("/api/v1/runner-keys/{id}")
+                .route(web::get().to(runners::keys::show))
+                .route(web::delete().to(runners::keys::revoke))
+                .default_service(web::to(|| async { not_allowed("GET, DELETE") })),
+        )
+        .service(only_post("/api/v1/runner-keys/{id}/rotate", web::post().to(runners::keys::rotate)));
 }
 
 /// Sessions, and what they need.

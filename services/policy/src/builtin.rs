@@ -8,7 +8,7 @@ use crate::error::PolicyError;
 use crate::schema;
 
 /// Version of the built-in policies, which decisions name. It grows with every change of their texts.
-pub const BUILT_IN_VERSION: u64 = 1;
+pub const BUILT_IN_VERSION: u64 = 2;
 
 /// Names of the built-in roles.
 pub const BUILT_IN_ROLES: &[&str] = &["owner", "auditor", "user-admin", "template-admin", "member"];
@@ -21,6 +21,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("template-admin", include_str!("../../../schemas/policy/template-admin.cedar")),
     ("member", include_str!("../../../schemas/policy/member.cedar")),
     ("own", include_str!("../../../schemas/policy/own.cedar")),
+    ("runners", include_str!("../../../schemas/policy/runners.cedar")),
     ("templates", include_str!("../../../schemas/policy/templates.cedar")),
     ("scopes", include_str!("../../../schemas/policy/scopes.cedar")),
 ];

@@ -10,7 +10,7 @@ use cedar_policy::{
 
 use crate::error::PolicyError;
 use crate::permission::Permission;
-use crate::principal::{Bearer, Principal, Scope, User};
+use crate::principal::{Bearer, Principal, Runner, Scope, User};
 use crate::request::Context;
 use crate::resource::{Access, Resource};
 
@@ -22,6 +22,7 @@ pub(crate) struct Vocabulary {
     role: EntityTypeName,
     token: EntityTypeName,
     connection: EntityTypeName,
+    runner: EntityTypeName,
     organization: EntityTypeName,
     template: EntityTypeName,
     workspace: EntityTypeName,
@@ -49,6 +50,7 @@ impl Vocabulary {
             role: name("Role")?,
             token: name("Token")?,
             connection: name("Connection")?,
+            runner: name("Runner")?,
             organization: name("Organization")?,
             template: name("Template")?,
             workspace: name("Workspace")?,
@@ -69,6 +71,11 @@ impl Vocabulary {
             Principal::User(user) => self.person(user),
             Principal::Token(bearer) => self.token(&bearer.id, None, &bearer.scopes),
             Principal::Connection(Bearer { id, .. }) => Ok(Entity::with_uid(uid(&self.connection, id))),
+            Principal::Runner(Runner { id, organization }) => {
+                let organization = Value::new_entity_uid(uid(&self.organization, organization));
+                let attributes = HashMap::from([("organization".to_owned(), organization)]);
+                Entity::new(uid(&self.runner, id), attributes, HashSet::new()).map_err(|error| error.to_string())
+            }
         }
     }
 
@@ -154,7 +161,7 @@ impl Vocabulary {
 pub(crate) fn context(principal: &Principal, context: &Context) -> Result<CedarContext, String> {
     let mut members = Vec::new();
     let scopes = match (principal, &context.scopes) {
-        (Principal::User(_), scopes) => scopes.clone(),
+        (Principal::User(_) | Principal::Runner(_), scopes) => scopes.clone(),
         (Principal::Token(bearer) | Principal::Connection(bearer), None) => Some(bearer.scopes.clone()),
         (Principal::Token(bearer) | Principal::Connection(bearer), Some(scopes)) => {
             Some(Scope::common(&bearer.scopes, scopes))

@@ -48,7 +48,7 @@ pub use custom::{CustomRole, MAX_ROLES};
 pub use error::{Finding, PolicyError};
 pub use granting::GrantRefusal;
 pub use permission::{Permission, Reach};
-pub use principal::{Bearer, Grant, Principal, Scope, User};
+pub use principal::{Bearer, Grant, Principal, Runner, Scope, User};
 pub use published::{MAX_POLICIES, MAX_RULES, MAX_TEXT, PublishedPolicy};
 pub use recorded::permission_of;
 pub use request::{Connecting, Context, Decision, PolicyRef, Request};

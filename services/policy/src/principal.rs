@@ -15,6 +15,17 @@ pub enum Principal {
     Token(Bearer),
     /// A connection to an identity provider.
     Connection(Bearer),
+    /// A runner, which takes builds of one organization.
+    Runner(Runner),
+}
+
+/// A runner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Runner {
+    /// Its id.
+    pub id: String,
+    /// Name of its organization.
+    pub organization: String,
 }
 
 /// A person, with what was given to them.
@@ -65,20 +76,22 @@ pub enum Scope {
 }
 
 impl Principal {
-    /// `user`, `token` or `connection`.
+    /// `user`, `token`, `connection` or `runner`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
             Self::Token(_) => "token",
             Self::Connection(_) => "connection",
+            Self::Runner(_) => "runner",
         }
     }
 
-    /// Id of the user, token or connection.
+    /// Id of the user, token, connection or runner.
     pub fn id(&self) -> &str {
         match self {
             Self::User(user) => &user.id,
             Self::Token(bearer) | Self::Connection(bearer) => &bearer.id,
+            Self::Runner(runner) => &runner.id,
         }
     }
 }

@@ -80,7 +80,7 @@ const USES: &[(Permission, &[&str])] = &[
     ),
     (Permission::RunnersRun, &["session.host.certified"]),
     (Permission::SessionsConnect, &["session.authorized", "session.denied"]),
-    (Permission::RunnersWrite, &["runner.key.created", "runner.key.revoked"]),
+    (Permission::RunnersWrite, &["runner.key.created", "runner.key.rotated", "runner.key.revoked", "runner.revoked"]),
     (Permission::TokensWrite, &["token.created", "token.rotated", "token.revoked"]),
     (Permission::ConnectionsWrite, &["connection.created", "connection.updated", "connection.deleted"]),
     (

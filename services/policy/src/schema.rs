@@ -39,7 +39,7 @@ fn actions() -> String {
 fn action(permission: Permission) -> String {
     let groups: Vec<String> = permission.groups().iter().map(|group| format!("\"{group}\"")).collect();
     format!(
-        "\n// To {}.\naction \"{permission}\" in [{}] appliesTo {{\n    principal: [User, Token, Connection],\n    \
+        "\n// To {}.\naction \"{permission}\" in [{}] appliesTo {{\n    principal: [User, Token, Connection, Runner],\n    \
          resource: [Deployment, Organization, Template, Workspace, Token, Thing],\n    context: Circumstances,\n}};",
         permission.description(),
         groups.join(", "),

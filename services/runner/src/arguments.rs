@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::containment::Limits;
 use crate::http::{Connection, HttpServer};
+use crate::identity::identity;
 use crate::runner::{Shutdown, serve};
 use crate::settings::Settings;
 use crate::terraform::{Binaries, Engine, Mirror};
@@ -20,16 +21,19 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// What a runner is told on its command line.
 #[derive(Debug, Args)]
 pub struct RunnerArguments {
-    /// Organization whose jobs it takes.
-    #[arg(long, value_name = "NAME", env = "CHANCERY_RUNNER_ORGANIZATION", default_value = "default")]
-    organization: String,
-    /// Key of this runner; better given as a file or in the environment.
+    /// Organization whose jobs it takes, where a token instead of a runner key is presented.
+    #[arg(long, value_name = "NAME", env = "CHANCERY_RUNNER_ORGANIZATION")]
+    organization: Option<String>,
+    /// Runner key that registers it at its first start; better given as a file or in the environment.
     #[arg(long, value_name = "KEY", env = "CHANCERY_RUNNER_KEY", hide_env_values = true)]
     key: Option<String>,
-    /// File with the key of this runner.
+    /// File with that key.
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     key_file: Option<PathBuf>,
-    /// A tag of this runner; may be repeated.
+    /// What it is called; the machine's name without.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A tag of this runner, where a token is presented: those of a registered one are its runner key's. May be repeated.
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     tags: Vec<(String, String)>,
     /// Jobs at the same time.
@@ -108,16 +112,23 @@ impl RunnerArguments {
     /// When it cannot begin, or the server no longer accepts it; in words.
     pub async fn run(&self, server: &str) -> Result<(), String> {
         let key = self.key()?;
+        let server = server.trim_end_matches('/');
         let authorities = self.ca_file.clone();
         let connection = Connection {
             server: server.to_owned(),
-            key,
+            key: key.clone().unwrap_or_default(),
+            identity: None,
             authorities,
             proxy: self.proxy.clone(),
             persistence: Duration::from_hours(1),
         };
-        let server = HttpServer::new(connection)?;
-        let settings = self.settings(server.address())?;
+        let mut settings = self.settings(server)?;
+        let name = self.name.as_deref();
+        let identity = identity(&connection, &settings.data_directory, key.as_deref(), name).await?;
+        if let (Some(identity), None) = (&identity, &self.organization) {
+            settings.organization.clone_from(&identity.organization);
+        }
+        let server = HttpServer::new(Connection { identity, ..connection })?;
         let binaries =
             Binaries::find(&settings.binaries, settings.versions.as_deref(), &settings.path, settings.engine);
         let binaries = binaries.await.map_err(|error| error.to_string())?;
@@ -129,14 +140,15 @@ impl RunnerArguments {
         ended.map_err(|error| error.to_string())
     }
 
-    fn key(&self) -> Result<String, String> {
+    fn key(&self) -> Result<Option<String>, String> {
         match (&self.key, &self.key_file) {
-            (Some(key), _) => Ok(key.trim().to_owned()),
+            (Some(key), _) => Ok(Some(key.trim().to_owned())),
             (None, Some(file)) => match std::fs::read_to_string(file) {
-                Ok(key) => Ok(key.trim().to_owned()),
+                Ok(key) => Ok(Some(key.trim().to_owned())),
                 Err(error) => Err(format!("the key file {}: {error}", file.display())),
             },
-            (None, None) => Err("a runner needs its key: $CHANCERY_RUNNER_KEY, --key-file or --key".to_owned()),
+            // It has registered before.
+            (None, None) => Ok(None),
         }
     }
 
@@ -147,7 +159,7 @@ impl RunnerArguments {
         Ok(Settings {
             data_directory,
             server: server.to_owned(),
-            organization: self.organization.clone(),
+            organization: self.organization.clone().unwrap_or_else(|| "default".to_owned()),
             tags: self.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
             jobs: self.jobs.max(1),
             limits: Limits {

@@ -3,19 +3,28 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::DATE;
 use reqwest::{Certificate, Client, Method, Proxy, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::identity::Identity;
 use crate::logs::LogChunk;
 use crate::server::{Acquire, Finished, Instruction, Job, Planned, Server, ServerError, Verdict};
-use crate::wire::{WireEnd, WireJob, WirePlan, WireStanding, WireVerdict};
+use crate::wire::{WireAcquire, WireEnd, WireJob, WirePlan, WireStanding, WireVerdict};
 
 /// How long the server may hold back its answer to a runner that asks for a job.
 const LONG_POLL: Duration = Duration::from_secs(90);
+/// How long it is asked to.
+const WAIT: Duration = Duration::from_mins(1);
+/// How many seconds the clocks of server and runner may differ.
+const CLOCK_SKEW: i64 = 30;
 /// How long any other answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The largest archive that is read.
@@ -28,8 +37,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub struct Connection {
     /// Its address.
     pub server: String,
-    /// What this runner presents.
+    /// What this runner presents, if it has no identity.
     pub key: String,
+    /// Who it is: it signs every request.
+    pub identity: Option<Arc<Identity>>,
     /// A file with certificates of authorities that are trusted besides the system's.
     pub authorities: Option<std::path::PathBuf>,
     /// The proxy to go through; that of the environment without.
@@ -49,6 +60,8 @@ impl fmt::Debug for Connection {
 pub struct HttpServer {
     client: Client,
     connection: Connection,
+    /// How many seconds the server's clock is ahead of this machine's, where that is too much.
+    ahead: Arc<AtomicI64>,
 }
 
 impl fmt::Debug for HttpServer {
@@ -58,11 +71,6 @@ impl fmt::Debug for HttpServer {
 }
 
 impl HttpServer {
-    /// The address, without a slash at its end.
-    pub(crate) fn address(&self) -> &str {
-        &self.connection.server
-    }
-
     /// One that is not talked to yet.
     ///
     /// # Errors
@@ -81,12 +89,14 @@ impl HttpServer {
         if let Some(file) = &connection.authorities {
             client = client.tls_certs_merge(authorities(file)?);
         }
-        Ok(Self { client: client.build().map_err(|error| error.to_string())?, connection })
+        let client = client.build().map_err(|error| error.to_string())?;
+        Ok(Self { client, connection, ahead: Arc::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.connection.server));
-        request.bearer_auth(&self.connection.key).timeout(PATIENCE)
+        let request = request.timeout(PATIENCE);
+        if self.connection.identity.is_some() { request } else { request.bearer_auth(&self.connection.key) }
     }
 
     fn post(&self, path: &str, body: &impl Serialize) -> RequestBuilder {
@@ -99,7 +109,7 @@ impl HttpServer {
         let mut pause = FIRST_PAUSE;
         loop {
             let again = request.try_clone().ok_or_else(|| ServerError::Refused("it cannot be repeated".to_owned()))?;
-            let (error, asked) = match once(again).await {
+            let (error, asked) = match self.once(again).await {
                 Err((error @ ServerError::Unreachable(_), asked)) => (error, asked),
                 Err((error, _)) => return Err(error),
                 Ok(response) => return Ok(response),
@@ -111,6 +121,49 @@ impl HttpServer {
             tokio::time::sleep(wait + jitter(wait)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Posts JSON once, and reads the answer.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ServerError> {
+        let response = self.once(self.post(path, body)).await.map_err(|(error, _)| error)?;
+        read(response).await
+    }
+
+    /// Sends a request; with an error comes how long the server asks to wait.
+    async fn once(&self, request: RequestBuilder) -> Result<Response, (ServerError, Option<Duration>)> {
+        let mut request = request.build().map_err(|error| (ServerError::Refused(error.to_string()), None))?;
+        if let Some(identity) = &self.connection.identity {
+            let now = jiff::Timestamp::now().as_second().saturating_add(self.ahead.load(Ordering::Relaxed));
+            identity.sign(&mut request, now).map_err(|error| (ServerError::Refused(error), None))?;
+        }
+        let sent = self.client.execute(request).await;
+        let response = sent.map_err(|error| (ServerError::Unreachable(deepest(&error)), None))?;
+        let off = self.compare_clocks(&response);
+        match understood(response).await {
+            // Signed again by the server's clock, it may be taken.
+            Err((ServerError::Unauthorized(reason), _)) if off => {
+                Err((ServerError::Unreachable(reason), Some(Duration::ZERO)))
+            }
+            answer => answer,
+        }
+    }
+
+    /// Goes by the server's clock where this machine's is off; whether that is news.
+    fn compare_clocks(&self, response: &Response) -> bool {
+        let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
+        let date = date.and_then(|text| DateTimeParser::new().parse_timestamp(text).ok());
+        let Some(date) = date else { return false };
+        let off = date.as_second().saturating_sub(jiff::Timestamp::now().as_second());
+        let ahead = if off.abs() > CLOCK_SKEW { off } else { 0 };
+        let before = self.ahead.swap(ahead, Ordering::Relaxed);
+        let news = (ahead - before).abs() > CLOCK_SKEW;
+        if news && ahead != 0 {
+            tracing::warn!(
+                seconds = ahead,
+                "the clock of this machine differs from the server's, which counts for signatures"
+            );
+        }
+        news
     }
 
     async fn say(&self, path: &str, body: &impl Serialize) -> Result<Response, ServerError> {
@@ -130,9 +183,8 @@ fn authorities(file: &Path) -> Result<Vec<Certificate>, String> {
     if found.is_empty() { Err(named(&"there is none")) } else { Ok(found) }
 }
 
-/// Sends a request; with an error comes how long the server asks to wait.
-async fn once(request: RequestBuilder) -> Result<Response, (ServerError, Option<Duration>)> {
-    let response = request.send().await.map_err(|error| (ServerError::Unreachable(deepest(&error)), None))?;
+/// The answer, if it is a success.
+async fn understood(response: Response) -> Result<Response, (ServerError, Option<Duration>)> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -166,8 +218,9 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ServerError>
 
 impl Server for HttpServer {
     async fn acquire(&self, request: &Acquire) -> Result<Option<Job>, ServerError> {
-        let asked = self.post("/api/v1/jobs/acquire", request).timeout(LONG_POLL);
-        let response = once(asked).await.map_err(|(error, _)| error)?;
+        let wire = WireAcquire { request, wait_seconds: WAIT.as_secs() };
+        let asked = self.post("/api/v1/jobs/acquire", &wire).timeout(LONG_POLL);
+        let response = self.once(asked).await.map_err(|(error, _)| error)?;
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(None);
         }
@@ -175,7 +228,7 @@ impl Server for HttpServer {
     }
 
     async fn archive(&self, job: &Job) -> Result<Vec<u8>, ServerError> {
-        let path = format!("/api/v1/templates/{}/versions/{}/archive", job.template.id, job.template_version.id);
+        let path = format!("/api/v1/templates/{}/versions/{}/files", job.template.id, job.template_version.id);
         let mut response = self.persist(&self.request(Method::GET, &path), self.connection.persistence).await?;
         let mut archive = Vec::new();
         loop {
@@ -201,7 +254,7 @@ impl Server for HttpServer {
 
     async fn heartbeat(&self, job: &str) -> Result<Instruction, ServerError> {
         let asked = self.request(Method::GET, &format!("/api/v1/jobs/{job}"));
-        let response = once(asked).await.map_err(|(error, _)| error)?;
+        let response = self.once(asked).await.map_err(|(error, _)| error)?;
         let standing: WireStanding = read(response).await?;
         Ok(if standing.cancel_requested { Instruction::Cancel } else { Instruction::Continue })
     }

@@ -15,6 +15,7 @@
 mod arguments;
 mod containment;
 mod http;
+mod identity;
 mod job;
 mod logs;
 mod runner;
@@ -28,6 +29,7 @@ pub use arguments::RunnerArguments;
 pub use chancery_terraform::Limits as ArchiveLimits;
 pub use containment::{ContainmentError, Ended, Exit, Limits, contain};
 pub use http::{Connection, HttpServer};
+pub use identity::Identity;
 pub use logs::{Chain, Level, LogChunk, LogLine, Masker, Stage};
 pub use runner::{RunnerError, Shutdown, serve};
 pub use server::{

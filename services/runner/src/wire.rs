@@ -5,7 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::server::{Finished, Job, Named, Outcome, Owner, Planned, StateBackend, Transition, Verdict};
+use crate::server::{Acquire, Finished, Job, Named, Outcome, Owner, Planned, StateBackend, Transition, Verdict};
+
+/// A runner that is free.
+#[derive(Serialize)]
+pub(crate) struct WireAcquire<'a> {
+    #[serde(flatten)]
+    pub(crate) request: &'a Acquire,
+    /// How long the server may hold back its answer.
+    pub(crate) wait_seconds: u64,
+}
 
 /// A job.
 #[derive(Deserialize)]

@@ -21,7 +21,7 @@ macro_rules! select_builds {
                 b.requested_by, b.template_version, b.parameters, b.tags, b.runner_id,
                 CASE WHEN b.previous_status = 'running' THEN 1 ELSE b.previous_remain END, b.cancel_requested,
                 b.daily_cost, b.unknown, b.applied, b.resources_remain, b.error, b.requested_at, b.queued_at,
-                b.started_at, b.planned_at, b.finished_at FROM builds b ",
+                b.started_at, b.planned_at, b.finished_at, b.attempt FROM builds b ",
             $rest
         )
     };
@@ -31,13 +31,44 @@ pub(crate) const BUILD: &str = select_builds!("WHERE b.workspace_id = $1 AND b.n
 pub(crate) const OF_JOB: &str = select_builds!("WHERE b.job_id = $1 AND b.own = 1");
 pub(crate) const OF_WORKSPACE: &str =
     select_builds!("WHERE b.workspace_id = $1 AND b.number < $2 ORDER BY b.number DESC LIMIT $3");
-pub(crate) const QUEUED: &str = select_builds!(
-    "WHERE b.organization = $1 AND b.status = 'queued' AND b.own = 1 ORDER BY b.queued_at, b.job_id LIMIT $2 OFFSET $3"
-);
+pub(crate) const HELD: &str =
+    select_builds!("WHERE b.status IN ('started', 'planned', 'applying') AND b.own = 1 ORDER BY b.runner_id");
+pub(crate) const DONE: &str = "SELECT b.started_at, b.finished_at FROM builds b WHERE b.organization = $1
+    AND b.transition = $2 AND b.status = 'succeeded' AND b.own = 1 AND b.finished_at > 0 ORDER BY b.finished_at DESC LIMIT 20";
+pub(crate) const QUEUE: &str =
+    "SELECT b.job_id, b.workspace_id, b.number, b.organization, w.owner_id, b.tags, b.transition,
+    b.cause, b.queued_at FROM builds b JOIN workspaces w ON w.id = b.workspace_id
+    WHERE b.status = 'queued' AND b.own = 1 AND b.queued_at >= $1 ORDER BY b.queued_at, b.job_id";
+pub(crate) const RUNNING: &str = "SELECT b.organization, w.owner_id, count(*) FROM builds b
+    JOIN workspaces w ON w.id = b.workspace_id
+    WHERE b.status IN ('started', 'planned', 'applying') AND b.own = 1 GROUP BY b.organization, w.owner_id";
 const OF_PAGE: &str = select_builds!(
     "JOIN workspaces w ON w.id = b.workspace_id AND w.last_build = b.number
         WHERE w.own = 1 AND w.status <> 'deleted' AND w.id > $1 AND w.id <= $2"
 );
+
+/// A build that waits for a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedJob {
+    /// Its job.
+    pub job_id: String,
+    /// Id of the workspace.
+    pub workspace_id: String,
+    /// Number of the build.
+    pub number: u32,
+    /// Name of the organization it is in.
+    pub organization: String,
+    /// Id of the user whose workspace it is.
+    pub owner_id: String,
+    /// Tags that a runner must have.
+    pub tags: BTreeMap<String, String>,
+    /// What it does.
+    pub transition: Transition,
+    /// A person asked for it.
+    pub asked_by_hand: bool,
+    /// When it began to wait.
+    pub queued_at: Timestamp,
+}
 
 /// A workspace with what the clock and its owner want to know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,18 +122,37 @@ impl State {
         self.rows(query).await?.iter().map(build).collect()
     }
 
-    /// Builds of an organization that wait for a runner, the longest waiting first.
-    pub async fn queued_builds(
-        &self,
-        organization: &str,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<BuildRecord>, StateError> {
-        let query = sqlx::query(QUEUED)
-            .bind(organization.to_owned())
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(i64::try_from(skip).unwrap_or(i64::MAX));
-        self.rows(query).await?.iter().map(build).collect()
+    /// Builds that runners have.
+    pub(crate) async fn held_builds(&self) -> Result<Vec<BuildRecord>, StateError> {
+        self.rows(sqlx::query(HELD)).await?.iter().map(build).collect()
+    }
+
+    /// The jobs that wait for a runner, as far as they were queued at `since` or later, the longest waiting first.
+    pub async fn queue(&self, since: Timestamp) -> Result<Vec<QueuedJob>, StateError> {
+        self.rows(sqlx::query(QUEUE).bind(since.as_micros())).await?.iter().map(queued).collect()
+    }
+
+    /// How many jobs of each organization and user runners have.
+    pub async fn running_jobs(&self) -> Result<BTreeMap<(String, String), u32>, StateError> {
+        let of = |row: &AnyRow| -> Result<_, StateError> {
+            let text = |index: usize| row.try_get::<Option<String>, _>(index).map(Option::unwrap_or_default);
+            let count: i64 = row.try_get(2)?;
+            Ok(((text(0)?, text(1)?), u32::try_from(count).unwrap_or(u32::MAX)))
+        };
+        self.rows(sqlx::query(RUNNING)).await?.iter().map(of).collect()
+    }
+
+    /// How long the last builds of an organization took that did this, in microseconds; nothing if there were none.
+    pub async fn usual_duration(&self, organization: &str, transition: Transition) -> Result<Option<i64>, StateError> {
+        let query = sqlx::query(DONE).bind(organization.to_owned()).bind(transition.as_str());
+        let mut took = Vec::new();
+        for row in self.rows(query).await? {
+            if let (Some(started), Some(finished)) = (moment(&row, 0)?, moment(&row, 1)?) {
+                took.push(finished.as_micros().saturating_sub(started.as_micros()));
+            }
+        }
+        let count = i64::try_from(took.len()).unwrap_or(i64::MAX);
+        Ok(took.iter().sum::<i64>().checked_div(count))
     }
 
     /// A workspace with all that is known of it.
@@ -142,6 +192,21 @@ pub(crate) fn life(row: &AnyRow) -> Result<WorkspaceLife, StateError> {
     })
 }
 
+fn queued(row: &AnyRow) -> Result<QueuedJob, StateError> {
+    let wrong = || StateError::Row("builds");
+    Ok(QueuedJob {
+        job_id: row.try_get(0)?,
+        workspace_id: row.try_get(1)?,
+        number: u32::try_from(row.try_get::<i64, _>(2)?).map_err(|_| wrong())?,
+        organization: row.try_get::<Option<String>, _>(3)?.unwrap_or_default(),
+        owner_id: row.try_get::<Option<String>, _>(4)?.unwrap_or_default(),
+        tags: stored(row, 5, "builds")?.unwrap_or_default(),
+        transition: Transition::from_name(row.try_get(6)?).ok_or_else(wrong)?,
+        asked_by_hand: row.try_get::<Option<&str>, _>(7)?.is_none_or(|cause| cause == "initiator"),
+        queued_at: moment(row, 8)?.ok_or_else(wrong)?,
+    })
+}
+
 fn build(row: &AnyRow) -> Result<BuildRecord, StateError> {
     let wrong = || StateError::Row("builds");
     let whole = |number: i64| u32::try_from(number).map_err(|_| wrong());
@@ -152,6 +217,7 @@ fn build(row: &AnyRow) -> Result<BuildRecord, StateError> {
         workspace_id: row.try_get(0)?,
         number: whole(row.try_get(1)?)?,
         job_id: row.try_get(2)?,
+        attempt: whole(row.try_get(25)?)?,
         organization: row.try_get(3)?,
         transition: Transition::from_name(row.try_get(4)?).ok_or_else(wrong)?,
         status: BuildStatus::from_name(row.try_get(5)?).ok_or_else(wrong)?,

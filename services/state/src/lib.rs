@@ -26,6 +26,7 @@ mod projector;
 mod queries;
 mod quotas;
 mod rebuild;
+mod runners;
 mod sessions;
 mod state;
 mod templates;
@@ -34,7 +35,7 @@ mod usage;
 mod work;
 mod workspaces;
 
-pub use builds::WorkspaceLife;
+pub use builds::{QueuedJob, WorkspaceLife};
 pub use database::{Database, GENERATION};
 pub use decisions::{CommandError, DecisionError, Decisions};
 pub use directory::{Named, Person};
@@ -46,7 +47,7 @@ pub use rebuild::{Difference, RebuildReport, rebuild};
 pub use sessions::Whose;
 pub use state::State;
 pub use usage::UsagePeriod;
-pub use work::{Failure, Making, Permit, Rounds, Waiting};
+pub use work::{Failure, Making, Permit, Reaped, Rounds};
 
 #[cfg(test)]
 mod tests;

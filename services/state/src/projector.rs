@@ -7,6 +7,7 @@ use chancery_evidence::event_type;
 use chancery_log::{ConsumeError, Consumer, Frontier, Log, Page, Position, Recorded, partition, place};
 use sqlx::{AnyConnection, Connection};
 
+use crate::runners::ChangedRunners;
 use crate::{State, StateError, apply, queries};
 
 pub(crate) const NAME: &str = "projector";
@@ -57,8 +58,14 @@ impl Projector {
                 return Err(retry(error));
             }
         }
-        let tokens = tokens(events);
-        self.state.refresh_tokens(&tokens).await.map_err(|error| ConsumeError::Retry(error.to_string()))?;
+        let changed = Changed::by(events);
+        let reading = |error: StateError| ConsumeError::Retry(error.to_string());
+        self.state.refresh_tokens(&changed.tokens).await.map_err(reading)?;
+        self.state.refresh_runners(&changed.runners).await.map_err(reading)?;
+        // Before whoever has queued a job is told that it is: it is found from then on.
+        if changed.queue {
+            self.state.queued.send_modify(|times| *times += 1);
+        }
         self.state.advance(std::iter::once(reached));
         Ok(None)
     }
@@ -107,11 +114,37 @@ impl State {
     }
 }
 
-/// Ids of the tokens these events are about.
-fn tokens(events: &[Recorded]) -> BTreeSet<String> {
-    let concerned = |event: &&Recorded| event_type(&event.bytes).is_some_and(|name| name.starts_with("token."));
-    let event = |event: &Recorded| serde_json::from_str::<Event>(&event.bytes).ok();
-    events.iter().filter(concerned).filter_map(event).map(|event| event.resource.id).collect()
+/// What events have changed that is kept in memory, or waited for.
+#[derive(Default)]
+struct Changed {
+    /// Ids of tokens.
+    tokens: BTreeSet<String>,
+    runners: ChangedRunners,
+    /// Jobs may have come to wait for a runner.
+    queue: bool,
+}
+
+impl Changed {
+    fn by(events: &[Recorded]) -> Self {
+        let mut changed = Self::default();
+        for recorded in events {
+            let Some(name) = event_type(&recorded.bytes) else { continue };
+            changed.queue |= matches!(name, "workspace.build.queued" | "workspace.build.requeued");
+            if !name.starts_with("token.") && !name.starts_with("runner.") {
+                continue;
+            }
+            let is_key = name.starts_with("runner.key.");
+            let set = match name.split('.').next() {
+                Some("token") => &mut changed.tokens,
+                _ if is_key => &mut changed.runners.keys,
+                _ => &mut changed.runners.runners,
+            };
+            if let Ok(event) = serde_json::from_str::<Event>(&recorded.bytes) {
+                set.insert(event.resource.id);
+            }
+        }
+        changed
+    }
 }
 
 enum Fold {

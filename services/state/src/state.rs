@@ -9,6 +9,7 @@ use chancery_log::{ConsumeError, DeadLetter, DeadLetters, Frontier, Log, Positio
 use sqlx::AnyPool;
 use tokio::sync::watch;
 
+use crate::runners::{ChangedRunners, Runners};
 use crate::tokens::Tokens;
 use crate::{Database, StateError, queries};
 
@@ -27,6 +28,9 @@ pub struct State {
     /// Whether other nodes fold into the same tables.
     pub(crate) shared: bool,
     tokens: Arc<Tokens>,
+    pub(crate) runners: Arc<Runners>,
+    /// Told when jobs may have come to wait for a runner, as far as this process folds.
+    pub(crate) queued: Arc<watch::Sender<u64>>,
     pub(crate) clock: chancery_log::Clock,
 }
 
@@ -49,9 +53,12 @@ impl State {
             partitions,
             shared,
             tokens: Arc::new(Tokens::new(shared)),
+            runners: Arc::new(Runners::new(shared)),
+            queued: Arc::new(watch::Sender::new(0)),
             clock,
         };
         state.tokens.load(&state.pool).await?;
+        state.runners.load(&state.pool).await?;
         Ok(state)
     }
 
@@ -101,6 +108,16 @@ impl State {
 
     pub(crate) async fn refresh_tokens(&self, ids: &BTreeSet<String>) -> Result<(), StateError> {
         self.tokens.refresh(&self.pool, ids).await
+    }
+
+    pub(crate) async fn refresh_runners(&self, changed: &ChangedRunners) -> Result<(), StateError> {
+        self.runners.refresh(&self.pool, changed).await
+    }
+
+    /// Changes when this process has folded events after which other jobs may wait for a runner. Where other nodes fold, too,
+    /// the table may have changed without.
+    pub fn queue_changes(&self) -> watch::Receiver<u64> {
+        self.queued.subscribe()
     }
 
     /// The time.

@@ -26,11 +26,15 @@ mod due;
 mod history;
 mod ledger;
 mod plans;
+mod runners;
 mod templates;
 mod usage;
 mod work;
 
 /// The kinds of step a random history is made of: type, resource kind, payload.
+/// Kinds of step before those about runners.
+const LAST: usize = 47 + history::STEPS;
+
 fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
     let transition = ["start", "stop", "delete"][usize::from(other) % 3];
     let build = json!({"build_number": number, "transition": transition, "daily_cost": number % 7});
@@ -94,7 +98,8 @@ fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static 
         28 => ("organization.created", "organization", json!({"name": format!("org{id}")})),
         29 => ("com.example.unknown", "thing", json!({"n": number})),
         30..47 => work::step(kind - 30, other, number),
-        _ => history::step(kind - 47, id, other, number),
+        47..LAST => history::step(kind - 47, id, other, number),
+        _ => runners::step(kind - LAST, other, number),
     }
 }
 
@@ -106,6 +111,7 @@ fn event(index: usize, (kind, id, other, number): (usize, u8, u8, u32)) -> Event
     let mut event =
         Event::new(event_type, index.to_string(), source, at, actor, Resource::new(resource, id.to_string()));
     event.data = data;
+    event.organization = resource.starts_with("runner").then(|| "eng".to_owned());
     chancery_domain::validate::check(&event).unwrap();
     event
 }
@@ -143,7 +149,7 @@ proptest! {
 
     #[test]
     fn a_rebuild_equals_what_was_folded_live(
-        history in prop::collection::vec((0..47 + history::STEPS, 0..4_u8, 0..4_u8, 1..50_u32), 1..200),
+        history in prop::collection::vec((0..LAST + runners::STEPS, 0..4_u8, 0..4_u8, 1..50_u32), 1..200),
         pauses in prop::collection::vec(1..40_usize, 1..8),
     ) {
         static CASE: AtomicUsize = AtomicUsize::new(0);

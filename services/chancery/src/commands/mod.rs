@@ -13,6 +13,7 @@ pub(crate) mod policies;
 pub(crate) mod quota;
 pub(crate) mod report;
 mod runner;
+pub(crate) mod runners;
 pub(crate) mod sessions;
 mod sign_ins;
 pub(crate) mod ssh;
@@ -42,7 +43,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Generate(generate) => generate::run(generate),
         Command::Config(command) => config::run(command, &arguments),
         Command::Serve(serve) => {
-            let demo = serve.demo_users.map(|users| Demo { users, days: serve.demo_days });
+            let terraform = || serve.demo_terraform.clone();
+            let demo = serve.demo_users.map(|users| Demo { users, days: serve.demo_days, terraform: terraform() });
             serve::serve(load(&arguments)?.configuration(), demo).await
         }
         Command::Login(login) => login::login(login, &load(&arguments)?.configuration()).await,
@@ -62,6 +64,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Policies(command) => policies::run(command, &client(&arguments)?).await,
         Command::Templates(command) => templates::run(command, &client(&arguments)?).await,
         Command::Report(command) => report::run(command, &client(&arguments)?).await,
+        Command::Runners(command) => runners::run(command, &client(&arguments)?).await,
         Command::Runner(runner) => runner::run(runner, &load(&arguments)?.configuration()).await,
         Command::Migrate(command) => migrate::run(command, &load(&arguments)?.configuration()).await,
         Command::State(command) => state::run(command, &arguments).await,

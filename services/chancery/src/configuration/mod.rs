@@ -14,8 +14,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chancery_domain::workspaces::builds::Leases;
 use chancery_domain::workspaces::clock::Patience;
-use chancery_gateway::SessionSettings;
+use chancery_gateway::{RunnerSettings, SessionSettings};
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
@@ -57,6 +58,7 @@ pub(crate) struct Configuration {
     pub(crate) price: Option<Price>,
     pub(crate) clock: Duration,
     pub(crate) patience: Patience,
+    pub(crate) runners: RunnerSettings,
     pub(crate) level: String,
     pub(crate) format: String,
     pub(crate) public_url: Option<String>,
@@ -135,6 +137,7 @@ impl Loaded {
                 queued: micros(number("builds.queue_seconds")),
                 running: micros(number("builds.run_seconds")),
             },
+            runners: self.runners(),
             level: text("telemetry.level"),
             format: text("telemetry.format"),
             public_url: optional("server.public_url"),
@@ -151,6 +154,18 @@ impl Loaded {
 }
 
 impl Loaded {
+    /// How runners and their jobs are waited for.
+    fn runners(&self) -> RunnerSettings {
+        RunnerSettings {
+            leases: Leases {
+                lease: micros(self.number("runners.lease_seconds")),
+                resume: micros(self.number("runners.resume_seconds")),
+                attempts: u32::try_from(self.number("runners.attempts")).unwrap_or(u32::MAX),
+            },
+            lost: Duration::from_secs(self.number("runners.lost_seconds") as u64),
+        }
+    }
+
     /// How sessions are allowed and kept.
     fn sessions(&self) -> SessionSettings {
         let seconds = |key| Duration::from_secs(self.number(key) as u64);

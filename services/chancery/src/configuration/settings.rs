@@ -67,7 +67,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 57] = [
+pub(crate) const SETTINGS: [Setting; 61] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -224,6 +224,20 @@ pub(crate) const SETTINGS: [Setting; 57] = [
         "7200",
         "How long a runner may have a build before it is given up",
     ),
+    setting(
+        "runners.lease_seconds",
+        Kind::Integer(1, 3600),
+        "60",
+        "How long a runner that says nothing keeps a job that has changed nothing yet",
+    ),
+    setting(
+        "runners.resume_seconds",
+        Kind::Integer(1, 604_800),
+        "1800",
+        "How long a runner that says nothing is waited for while it changes resources",
+    ),
+    setting("runners.lost_seconds", Kind::Integer(1, 86_400), "150", "After which silence a runner counts as lost"),
+    setting("runners.attempts", Kind::Integer(1, 100), "5", "How often a build is begun whose runners are lost"),
     setting("telemetry.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), "info", "How much is logged"),
     setting(
         "telemetry.format",

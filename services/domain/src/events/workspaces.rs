@@ -33,6 +33,8 @@ event_types! {
         "workspace.build.rejected" v 1 "build" => WorkspaceBuildRejected(Build),
         /// A build waits for a runner.
         "workspace.build.queued" v 1 "build" => WorkspaceBuildQueued(Build),
+        /// A build whose runner was lost waits for another one.
+        "workspace.build.requeued" v 1 "build" => WorkspaceBuildRequeued(Build),
         /// A runner began a build.
         "workspace.build.started" v 1 "build" => WorkspaceBuildStarted(Build),
         /// Terraform's plan is known.
@@ -110,6 +112,9 @@ pub struct Build {
     /// Whether it had begun to change resources when it failed or was canceled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<bool>,
+    /// How often runners have begun it, this time included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// Dense count within the workspace, from 1.
     pub build_number: u32,
     /// `initiator`, `autostart`, `autostop`, `dormancy`, …
@@ -154,6 +159,7 @@ impl Build {
     pub const fn new(build_number: u32, transition: Transition) -> Self {
         Self {
             applied: None,
+            attempt: None,
             build_number,
             cause: None,
             daily_cost: None,

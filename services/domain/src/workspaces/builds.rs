@@ -5,11 +5,13 @@
 //! that ended later never gives back what may still run.
 
 mod finish;
+mod lease;
 mod request;
 
 use std::collections::BTreeMap;
 
 pub use finish::{BrokenOff, Ending, FinishBuild};
+pub use lease::{Lapse, Leases, RequeueBuild};
 pub use request::{RequestBuild, Surroundings, in_progress};
 pub(crate) use request::{cancel, order, version_fits};
 
@@ -96,8 +98,10 @@ pub struct BuildRecord {
     pub workspace_id: String,
     /// Dense count within the workspace, from 1.
     pub number: u32,
-    /// The job that carries it out.
+    /// The job that carries it out; another one each time it is queued.
     pub job_id: Option<String>,
+    /// How often runners have begun it, the present or next time included.
+    pub attempt: u32,
     /// Name of the organization it is in.
     pub organization: Option<String>,
     /// What it does.
@@ -196,10 +200,11 @@ impl StartBuild {
     ) -> Result<Vec<Event>, Refusal> {
         build.is_at(BuildStatus::Queued)?;
         let mut draft = Draft::new(context);
-        let payload = Build { runner_id: Some(self.runner_id.clone()), ..build.payload() };
+        let attempt = Some(build.attempt);
+        let payload = Build { attempt, runner_id: Some(self.runner_id.clone()), ..build.payload() };
         let event = workspace.event(&mut draft, "workspace.build.started", &payload);
         let started = draft.push(event);
-        let job = Job { attempt: Some(1), runner_id: Some(self.runner_id), ..Job::default() };
+        let job = Job { attempt, runner_id: Some(self.runner_id), ..Job::default() };
         build.job(&mut draft, &started, "job.acquired", job);
         Ok(draft.events)
     }
@@ -225,7 +230,7 @@ pub struct Planned {
 
 impl PlanBuild {
     /// Decides whether the build goes on: stopping and shrinking always, anything else within the quota. A build that is
-    /// refused leaves its workspace, and what is counted for it, as they were.
+    /// refused leaves its workspace, and what is counted for it, as they were. The same plan told again is answered as before.
     pub fn decide(
         self,
         workspace: &WorkspaceRecord,
@@ -233,6 +238,9 @@ impl PlanBuild {
         facts: &Facts,
         context: Context,
     ) -> Result<Planned, Refusal> {
+        if let Some(judgement) = self.told_before(build, facts) {
+            return Ok(Planned { events: Vec::new(), judgement });
+        }
         build.is_at(BuildStatus::Started)?;
         if self.cost > MOST_COST {
             return Err(Refusal::invalid("daily_cost", format!("must be 0 to {MOST_COST}")));
@@ -263,6 +271,23 @@ impl PlanBuild {
         }
         Ok(Planned { events: draft.events, judgement })
     }
+
+    /// How this plan was judged, if it was told before: its answer may not have arrived.
+    fn told_before(&self, build: &BuildRecord, facts: &Facts) -> Option<Judgement> {
+        let allowed = match build.status {
+            BuildStatus::Planned | BuildStatus::Applying => true,
+            BuildStatus::Rejected => false,
+            _ => return None,
+        };
+        let same = build.daily_cost == Some(self.cost) && build.unknown == self.unknown;
+        same.then(|| Judgement {
+            allowed,
+            reason: build.error.clone().filter(|_| !allowed),
+            cost: u64::from(self.cost),
+            unknown: self.unknown.clone(),
+            ..facts.unjudged()
+        })
+    }
 }
 
 /// A runner begins to change resources.
@@ -270,13 +295,17 @@ impl PlanBuild {
 pub struct BeginApply;
 
 impl BeginApply {
-    /// Decides whether it may: the plan is within the quota, and nobody has told it to end.
+    /// Decides whether it may: the plan is within the quota, and nobody has told it to end. It may begin but once; that it
+    /// has begun may be told again.
     pub fn decide(
         self,
         workspace: &WorkspaceRecord,
         build: &BuildRecord,
         context: Context,
     ) -> Result<Vec<Event>, Refusal> {
+        if build.status == BuildStatus::Applying {
+            return Ok(Vec::new());
+        }
         build.is_at(BuildStatus::Planned)?;
         let mut draft = Draft::new(context);
         let payload = Build { template_version: build.template_version.clone(), ..build.payload() };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use chancery_domain::decision::Refusal;
 use chancery_domain::events::workspaces::Transition;
-use chancery_domain::workspaces::builds::{CancelBuild, RequestBuild};
+use chancery_domain::workspaces::builds::{BuildStatus, CancelBuild, RequestBuild};
 use chancery_policy::Permission;
 use serde::Deserialize;
 use serde_json::json;
@@ -167,6 +167,7 @@ fn numbered(text: &str) -> Result<u32, ApiError> {
 }
 
 async fn shown(gateway: &Gateway, id: &str, number: u32) -> Result<BuildView, ApiError> {
-    let found = gateway.state.build(id, number).await?;
-    Ok(build(found.ok_or(Refusal::Unknown("build"))?))
+    let found = gateway.state.build(id, number).await?.ok_or(Refusal::Unknown("build"))?;
+    let queue = if found.status == BuildStatus::Queued { Some(gateway.queue_of(&found).await?) } else { None };
+    Ok(build(found).standing(queue))
 }

@@ -3,6 +3,7 @@
 //! People see and build their own; everyone else what policies let them. One that the caller may not see is not there.
 
 pub(crate) mod builds;
+mod standing;
 mod view;
 
 use std::collections::BTreeMap;

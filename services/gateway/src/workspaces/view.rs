@@ -64,6 +64,31 @@ pub(crate) struct BuildView {
     started_at: Option<Timestamp>,
     planned_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
+    /// How often runners have begun it.
+    attempt: u32,
+    /// While it waits for a runner: where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueView>,
+}
+
+impl BuildView {
+    /// The same with where it stands.
+    pub(super) fn standing(self, queue: Option<QueueView>) -> Self {
+        Self { queue, ..self }
+    }
+}
+
+/// Where a build stands that waits for a runner.
+#[derive(Debug, Serialize)]
+pub(crate) struct QueueView {
+    /// 1 for the one that goes out next, of those that may go to the same runners.
+    pub(super) position: Option<usize>,
+    /// When it goes out, as far as that can be told.
+    pub(super) estimate_seconds: Option<u64>,
+    /// Runners that may take it, of those that are there.
+    pub(super) suitable_runners: usize,
+    /// Why it waits.
+    pub(super) reason: String,
 }
 
 /// A workspace as it is shown; with its template, it is known when it stops.
@@ -132,5 +157,7 @@ pub(super) fn build(build: BuildRecord) -> BuildView {
         started_at: build.started_at,
         planned_at: build.planned_at,
         finished_at: build.finished_at,
+        attempt: build.attempt,
+        queue: None,
     }
 }

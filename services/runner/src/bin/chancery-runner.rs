@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "chancery-runner",
     version,
-    after_help = "Example:\n  CHANCERY_RUNNER_KEY=… chancery-runner --server https://chancery.example.com --organization research --tag zone=lab"
+    after_help = "Example:\n  CHANCERY_RUNNER_KEY=… chancery-runner --server https://chancery.example.com --jobs 4"
 )]
 struct Arguments {
     /// Server to take jobs from.

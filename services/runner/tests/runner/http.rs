@@ -1,5 +1,6 @@
 //! Requests as they go over the wire, and the runner as a process.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -7,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chancery_runner::{
-    Acquire, Connection, HttpServer, Instruction, Outcome, Planned, Server, ServerError, Transition,
+    Acquire, Connection, HttpServer, Identity, Instruction, Outcome, Planned, Server, ServerError, Transition,
 };
+use chancery_signatures::{CONTENT_DIGEST, Claim, KeyPair, SIGNATURE, SIGNATURE_INPUT, digest};
 use serde_json::{Value, json};
 
 use crate::terraform::terraform;
@@ -32,6 +34,11 @@ struct Peer {
 
 impl Peer {
     fn answering(answers: Answers) -> Self {
+        Self::at(answers, None)
+    }
+
+    /// One whose clock says this.
+    fn at(answers: Answers, date: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -43,8 +50,9 @@ impl Peer {
                 noted.lock().unwrap().push(request.clone());
                 let (status, body) = answers(&request, before);
                 let length = body.len();
+                let date = date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
                 let head = format!(
-                    "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nretry-after: 0\r\nconnection: close\r\n\r\n"
+                    "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nretry-after: 0\r\n{date}connection: close\r\n\r\n"
                 );
                 (&stream).write_all(head.as_bytes()).ok();
                 (&stream).write_all(&body).ok();
@@ -124,9 +132,50 @@ async fn a_job_is_acquired_planned_and_finished_with_the_key() {
 
     let requests = peer.requests();
     assert!(requests.iter().all(|request| request.headers.to_lowercase().contains("authorization: bearer the-key")));
-    assert_eq!(requests[0].body, json!({"organization": "research", "tags": {"zone": "lab"}}));
+    assert_eq!(requests[0].body, json!({"organization": "research", "tags": {"zone": "lab"}, "wait_seconds": 60}));
     assert_eq!(requests[1].body, json!({"daily_cost": 7, "unknown": ["a.b"]}));
     assert_eq!(requests[3].line, "GET /api/v1/jobs/j HTTP/1.1");
+}
+
+#[tokio::test]
+async fn a_registered_runner_signs_every_request_by_the_clock_of_the_server() {
+    let answers: Answers = Box::new(|_, before| match before {
+        0 => (401, bytes(&json!({"title": "the clock is off"}))),
+        _ => (204, Vec::new()),
+    });
+    let peer = Peer::at(answers, Some("Wed, 01 Jan 2020 00:00:00 GMT"));
+    let pair = KeyPair::from_seed([7; 32]).unwrap();
+    let public_key = pair.public_key();
+    let identity = Identity::new("r".to_owned(), "lab".to_owned(), "research".to_owned(), BTreeMap::new(), pair);
+    let server = HttpServer::new(Connection {
+        server: peer.address.clone(),
+        identity: Some(Arc::new(identity)),
+        persistence: Duration::from_secs(30),
+        ..Connection::default()
+    });
+    server.unwrap().applying("j").await.unwrap();
+    let claims: Vec<Claim> = peer
+        .requests()
+        .iter()
+        .map(|request| {
+            let header = |name: &str| {
+                let lines = request.headers.lines().filter_map(|line| line.split_once(": "));
+                let found = lines.into_iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.trim().to_owned())
+            };
+            assert_eq!(header("authorization"), None);
+            let required = |name: &str| header(name).unwrap();
+            let claim = Claim::read(&required(CONTENT_DIGEST), &required(SIGNATURE_INPUT), &required(SIGNATURE));
+            let claim = claim.unwrap();
+            claim.verify(&public_key, "POST", "/api/v1/jobs/j/applying", "").unwrap();
+            assert_eq!(claim.body_sha256, digest(b"{}"));
+            claim
+        })
+        .collect();
+    let [first, second] = claims.as_slice() else { panic!("{claims:?}") };
+    assert_ne!(first.nonce, second.nonce);
+    assert!(first.created > 1_600_000_000, "{first:?}");
+    assert!((1_577_836_800..1_577_837_100).contains(&second.created), "{second:?}");
 }
 
 #[tokio::test]
@@ -227,7 +276,7 @@ fn a_killed_runner_reports_its_job_when_it_is_started_again() {
         let asked = |part: &str| request.line.contains(part);
         match () {
             () if asked("/acquire") && before == 0 => (200, bytes(&offered)),
-            () if asked("/archive") => (200, archive.clone()),
+            () if asked("/files") => (200, archive.clone()),
             () if asked("/planned") => (200, bytes(&json!({"answer": "accepted"}))),
             () if asked("GET") => (200, bytes(&json!({"cancel_requested": false}))),
             () => (204, Vec::new()),

@@ -44,6 +44,21 @@ impl Step {
     }
 }
 
+/// A build whose runner was lost waits again, as another job, in the place that it had. What its runner has told is void.
+pub(super) async fn requeued(db: &mut AnyConnection, event: &Event, build: &Build) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE builds SET status = 'queued', job_id = coalesce($1, job_id), attempt = coalesce($2, attempt + 1),
+            runner_id = NULL, started_at = NULL, planned_at = NULL, daily_cost = NULL, unknown = NULL
+            WHERE workspace_id = $3 AND number = $4 AND finished_at IS NULL AND own <= $5",
+        build.job_id.clone(),
+        build.attempt.map(i64::from),
+        event.resource.id.clone(),
+        i64::from(build.build_number),
+        own(event),
+    )
+}
+
 /// Keeps what an event says of a build. What a new workspace was before its first build is: stopped.
 pub(super) async fn record(
     db: &mut AnyConnection,

@@ -18,6 +18,7 @@ mod keys;
 mod policies;
 mod quotas;
 mod roles;
+mod runners;
 mod sessions;
 mod spans;
 mod templates;
@@ -50,16 +51,19 @@ pub(crate) fn concerns(event_type: &str) -> bool {
     let kept = match area {
         "directory" => event_type.starts_with("directory.resource."),
         "user" | "group" | "role" | "organization" | "token" | "connection" | "policy" | "settings" => true,
-        _ => matches!(area, "template" | "workspace" | "session" | "quota"),
+        _ => matches!(area, "template" | "workspace" | "session" | "quota" | "runner"),
     };
-    kept && !matches!(event_type, "token.refused" | "user.login.failed" | "user.logout" | "template.version.downloaded")
+    kept && !matches!(
+        event_type,
+        "token.refused" | "runner.refused" | "user.login.failed" | "user.logout" | "template.version.downloaded"
+    )
 }
 
 /// Whether only Chancery's own events of this type count. What other systems say of their tokens, providers, roles and
 /// policies is on record, but gives nobody access here.
 fn is_own_matter(event_type: &str) -> bool {
     let area = event_type.split('.').next().unwrap_or_default();
-    matches!(area, "token" | "connection" | "directory" | "policy" | "settings")
+    matches!(area, "token" | "connection" | "directory" | "policy" | "settings" | "runner")
         || matches!(event_type, "role.defined" | "role.withdrawn" | "session.key.created" | "session.key.retired")
 }
 
@@ -78,7 +82,8 @@ pub(crate) async fn apply(connection: &mut AnyConnection, event: &Event, positio
         Payload::Workspace(payload) => workspaces::apply(connection, event, payload).await?,
         Payload::Session(payload) => sessions::apply(connection, event, payload).await?,
         Payload::Quota(payload) => quotas::apply(connection, event, payload, position).await?,
-        Payload::Runner(_) | Payload::Node(_) | Payload::Audit(_) | Payload::Unknown => {}
+        Payload::Runner(payload) => runners::apply(connection, event, payload).await?,
+        Payload::Node(_) | Payload::Audit(_) | Payload::Unknown => {}
     }
     Ok(())
 }

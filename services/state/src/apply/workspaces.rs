@@ -20,6 +20,10 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Worksp
         WorkspaceEvent::WorkspaceWoken(_) => return dormant(db, event, false).await,
         WorkspaceEvent::WorkspaceScheduleSet(schedule) => return scheduled(db, event, &schedule).await,
         WorkspaceEvent::WorkspaceUsed(_) => return used(db, event).await,
+        WorkspaceEvent::WorkspaceBuildRequeued(build) => {
+            builds::requeued(db, event, &build).await?;
+            return built(db, event, &build, Step::Queued).await;
+        }
         WorkspaceEvent::WorkspaceBuildRequested(build) => (build, Step::Requested),
         WorkspaceEvent::WorkspaceBuildQueued(build) => (build, Step::Queued),
         WorkspaceEvent::WorkspaceBuildStarted(build) => (build, Step::Started),

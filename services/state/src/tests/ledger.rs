@@ -108,8 +108,14 @@ impl Place {
     }
 
     async fn acquire(&self) -> Option<BuildRecord> {
-        let runner = Waiting { runner_id: "r".into(), organization: "eng".into(), tags: BTreeMap::new() };
-        self.decisions.acquire_job::<CommandError>(&runner, || self.context()).await.unwrap()
+        let queue = self.decisions.state().queue(Timestamp::EPOCH).await.unwrap();
+        for job in queue {
+            let taken = self.decisions.acquire_job::<CommandError>(&job, "r", || self.context()).await.unwrap();
+            if taken.is_some() {
+                return taken;
+            }
+        }
+        None
     }
 
     async fn job(&self, id: &str) -> Option<String> {

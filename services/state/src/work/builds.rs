@@ -1,7 +1,5 @@
 //! Builds and jobs: asked for, taken, planned, applied, done.
 
-use std::collections::BTreeMap;
-
 use chancery_domain::Event;
 use chancery_domain::decision::{Context, Refusal};
 use chancery_domain::events::workspaces::Transition;
@@ -12,31 +10,7 @@ use chancery_domain::workspaces::builds::{
 };
 
 use super::{Failure, Permit, Reads};
-use crate::{Decisions, StateError};
-
-/// Jobs that are looked at together.
-const PAGE: usize = 100;
-
-/// A runner that waits for a job.
-#[derive(Debug, Clone)]
-pub struct Waiting {
-    /// Its id.
-    pub runner_id: String,
-    /// The organization whose jobs it takes.
-    pub organization: String,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-impl Waiting {
-    /// Whether a job may go to it: one without tags only to a runner without, any other to one that has all its tags.
-    fn suits(&self, build: &BuildRecord) -> bool {
-        if build.tags.is_empty() {
-            return self.tags.is_empty();
-        }
-        build.tags.iter().all(|(name, value)| self.tags.get(name) == Some(value))
-    }
-}
+use crate::{Decisions, QueuedJob, StateError};
 
 impl Decisions {
     /// Asks for a build; its number, if it is one.
@@ -110,35 +84,28 @@ impl Decisions {
         .await
     }
 
-    /// Gives a runner the job that has waited longest of those that suit it. Of two that want the same, one gets it.
+    /// Gives a runner a job that waits; nothing if it does not any more. Of two that want the same, one gets it.
     pub async fn acquire_job<E: Failure>(
         &self,
-        runner: &Waiting,
+        job: &QueuedJob,
+        runner: &str,
         context: impl Fn() -> Context,
     ) -> Result<Option<BuildRecord>, E> {
-        let mut skip = 0;
-        loop {
-            let page = self.state().queued_builds(&runner.organization, skip, PAGE).await?;
-            for build in page.iter().filter(|build| runner.suits(build)) {
-                let taken = self
-                    .about(&build.workspace_id, Reads::Workspace, async |workspace, last| {
-                        let command = StartBuild { runner_id: runner.runner_id.clone() };
-                        let free = last.filter(|last| last.job_id == build.job_id);
-                        match free.map(|build| command.decide(&workspace, &build, context())) {
-                            Some(Ok(events)) => Ok((events, true)),
-                            Some(Err(Refusal::InState { .. })) | None => Ok((Vec::new(), false)),
-                            Some(Err(refusal)) => Err(E::from(refusal)),
-                        }
-                    })
-                    .await?;
-                if taken {
-                    return Ok(self.state().build(&build.workspace_id, build.number).await?);
+        let taken = self
+            .about(&job.workspace_id, Reads::Workspace, async |workspace, last| {
+                let command = StartBuild { runner_id: runner.to_owned() };
+                let free = last.filter(|last| last.job_id.as_deref() == Some(job.job_id.as_str()));
+                match free.map(|build| command.decide(&workspace, &build, context())) {
+                    Some(Ok(events)) => Ok((events, true)),
+                    Some(Err(Refusal::InState { .. })) | None => Ok((Vec::new(), false)),
+                    Some(Err(refusal)) => Err(E::from(refusal)),
                 }
-            }
-            if page.len() < PAGE {
-                return Ok(None);
-            }
-            skip += PAGE;
+            })
+            .await;
+        match taken {
+            Ok(true) => Ok(self.state().build(&job.workspace_id, job.number).await?),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

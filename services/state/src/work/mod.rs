@@ -7,6 +7,7 @@
 mod bounds;
 mod builds;
 mod clock;
+mod leases;
 #[cfg(test)]
 pub(crate) mod plans;
 mod workspaces;
@@ -22,8 +23,8 @@ use chancery_domain::workspaces::builds::BuildRecord;
 use crate::quotas::Subject;
 use crate::{CommandError, DecisionError, Decisions, State, StateError};
 
-pub use builds::Waiting;
 pub use clock::Rounds;
+pub use leases::Reaped;
 pub use workspaces::Making;
 
 /// How often a decision is begun anew because what it depends on is not what it was.

@@ -1,12 +1,17 @@
 //! The statements on the way of a build, and the index each must go by.
 
-use crate::{builds, quotas, workspaces};
+use crate::{builds, quotas, runners, workspaces};
 
-pub(crate) const HOT: [(&str, &str); 20] = [
+pub(crate) const HOT: [(&str, &str); 25] = [
     (builds::BUILD, "sqlite_autoindex_builds_1 (workspace_id=? AND number=?)"),
     (builds::OF_JOB, "builds_of_job (job_id=?)"),
     (builds::OF_WORKSPACE, "sqlite_autoindex_builds_1 (workspace_id=? AND number<?)"),
-    (builds::QUEUED, "builds_queued (organization=?)"),
+    (builds::QUEUE, "builds_queue (queued_at>?)"),
+    (builds::DONE, "builds_done (organization=? AND transition=? AND finished_at>?)"),
+    (runners::RUNNER, "sqlite_autoindex_runners_1 (id=?)"),
+    (runners::OF_PUBLIC_KEY, "runners_of_public_key (public_key=?)"),
+    (runners::OF_KEY, "runners_of_key (key_id=?)"),
+    (runners::KEY, "sqlite_autoindex_runner_keys_1 (id=?)"),
     (workspaces::LIFE, "sqlite_autoindex_workspaces_1 (id=?)"),
     (workspaces::LIVES, "workspaces_own (id>?)"),
     (workspaces::OF_OWNER, "workspaces_of_owner (owner_id=?)"),

@@ -37,6 +37,17 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// Where a build is that ended like this.
+    const fn status(&self) -> BuildStatus {
+        match self {
+            Self::Succeeded { .. } => BuildStatus::Succeeded,
+            Self::Failed { .. } => BuildStatus::Failed,
+            Self::Canceled { .. } => BuildStatus::Canceled,
+        }
+    }
+}
+
 /// What a build that did not end well has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BrokenOff {
@@ -55,7 +66,7 @@ pub struct FinishBuild {
 
 /// What the ledger makes of an ending.
 #[derive(Debug, Clone, Copy)]
-enum Settlement {
+pub(super) enum Settlement {
     /// The build had reserved nothing.
     Nothing,
     /// What was reserved comes back, what was committed stays.
@@ -67,7 +78,7 @@ enum Settlement {
 }
 
 impl FinishBuild {
-    /// Decides what becomes of the workspace and of what was reserved.
+    /// Decides what becomes of the workspace and of what was reserved. The same ending told again changes nothing.
     pub fn decide(
         self,
         workspace: &WorkspaceRecord,
@@ -75,6 +86,9 @@ impl FinishBuild {
         facts: &Facts,
         context: Context,
     ) -> Result<Vec<Event>, Refusal> {
+        if build.status == self.ending.status() {
+            return Ok(Vec::new());
+        }
         if build.status.is_last() {
             return Err(Refusal::InState { what: "build", status: build.status.as_str() });
         }
@@ -159,7 +173,7 @@ fn settled_cost(settlement: Settlement, facts: &Facts) -> Option<u32> {
     u32::try_from(cost).ok()
 }
 
-fn settle(
+pub(super) fn settle(
     draft: &mut Draft,
     cause: &str,
     workspace: &WorkspaceRecord,

@@ -81,6 +81,16 @@ impl Folded {
             WorkspaceEvent::WorkspaceBuildFailed(build) => (build, BuildStatus::Failed),
             WorkspaceEvent::WorkspaceBuildCanceled(build) => (build, BuildStatus::Canceled),
             WorkspaceEvent::WorkspaceBuildRejected(build) => (build, BuildStatus::Rejected),
+            WorkspaceEvent::WorkspaceBuildRequeued(build) => {
+                let kept = self.builds.get_mut(&(id, build.build_number)).unwrap();
+                kept.status = BuildStatus::Queued;
+                kept.job_id = build.job_id;
+                kept.attempt = build.attempt.unwrap();
+                (kept.runner_id, kept.daily_cost, kept.started_at) = (None, None, None);
+                kept.unknown = Vec::new();
+                record.status = WorkspaceStatus::Pending;
+                return;
+            }
             WorkspaceEvent::WorkspaceBuildCancelRequested(build) => {
                 self.builds.get_mut(&(id, build.build_number)).unwrap().cancel_requested = true;
                 return;
@@ -123,6 +133,7 @@ fn begun(id: &str, record: &WorkspaceRecord, build: &Build) -> BuildRecord {
         workspace_id: id.into(),
         number: build.build_number,
         job_id: build.job_id.clone(),
+        attempt: 1,
         organization: Some("eng".into()),
         transition: build.transition,
         status: BuildStatus::Requested,

@@ -7,8 +7,9 @@ use crate::decision::Refusal;
 use crate::events::templates::{TemplateContents, TemplateVariable};
 use crate::events::workspaces::Transition;
 use crate::templates::TemplateStatus;
+use crate::time::Timestamp;
 use crate::workspaces::WorkspaceStatus;
-use crate::workspaces::builds::{BrokenOff, Ending, RequestBuild};
+use crate::workspaces::builds::{BrokenOff, BuildRecord, BuildStatus, Ending, Lapse, Leases, RequestBuild};
 use crate::workspaces::creation::parameters_fit;
 
 fn in_state<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
@@ -55,10 +56,16 @@ fn one_build_at_a_time_and_each_step_once() {
     assert_eq!(in_state(world.request("a", Transition::Start)), "starting");
     assert_eq!(in_state(world.begin("a")), "started");
     world.plan("a", 1).unwrap();
-    assert_eq!(in_state(world.plan("a", 1)), "planned");
+    assert_eq!(world.plan("a", 1).unwrap(), Vec::<String>::new(), "told again, its answer is the same");
+    assert_eq!(in_state(world.plan("a", 2)), "planned");
+    assert_eq!(in_state(world.start("a")), "planned");
     assert_eq!(in_state(world.finish("a", Ending::Succeeded { cost: None })), "planned", "nothing succeeds unbegun");
     world.begin("a").unwrap();
+    assert_eq!(world.begin("a").unwrap(), Vec::<String>::new());
     world.finish("a", Ending::Succeeded { cost: None }).unwrap();
+    assert_eq!(world.finish("a", Ending::Succeeded { cost: None }).unwrap(), Vec::<String>::new());
+    assert_eq!(in_state(world.finish("a", failed(true, None))), "succeeded");
+    assert_eq!(in_state(world.begin("a")), "succeeded");
     assert_eq!(in_state(world.cancel("a")), "succeeded");
     let same = RequestBuild {
         transition: Transition::Start,
@@ -179,4 +186,53 @@ fn values_are_those_of_variables_and_never_secret() {
     let mut world = World::new(10);
     world.contents = Some(contents);
     assert!(matches!(world.create("a", "ada"), Err(Refusal::Invalid { field: "parameters", .. })));
+}
+
+#[test]
+fn a_lost_build_waits_again_as_another_job_unless_it_has_begun_to_apply() {
+    let mut world = World::new(10);
+    world.create("a", "ada").unwrap();
+    assert_eq!(in_state(world.requeue("a")), "queued");
+    world.start("a").unwrap();
+    world.plan("a", 6).unwrap();
+    let before = world.last("a").unwrap();
+    assert_eq!(world.counted("ada"), 6);
+    assert_eq!(world.requeue("a").unwrap(), ["workspace.build.requeued", "quota.released", "job.expired"]);
+    let after = world.last("a").unwrap();
+    assert_eq!((world.counted("ada"), world.status("a")), (0, WorkspaceStatus::Pending));
+    assert_eq!((after.status, after.attempt, after.runner_id.clone()), (BuildStatus::Queued, 2, None));
+    assert_ne!(before.job_id, after.job_id, "whoever had it reports in vain");
+    let expired = world.events.last().unwrap();
+    assert_eq!((Some(&expired.resource.id), expired.data["attempt"].as_u64()), (before.job_id.as_ref(), Some(1)));
+    world.start("a").unwrap();
+    assert_eq!(world.events.last().unwrap().data["attempt"], 2);
+    world.plan("a", 7).unwrap();
+    world.begin("a").unwrap();
+    assert_eq!(in_state(world.requeue("a")), "applying");
+    world.finish("a", Ending::Succeeded { cost: None }).unwrap();
+    assert_eq!((world.counted("ada"), world.status("a")), (7, WorkspaceStatus::Running));
+}
+
+#[test]
+fn what_becomes_of_a_lost_build() {
+    let mut world = World::new(10);
+    world.create("a", "ada").unwrap();
+    world.start("a").unwrap();
+    let leases = Leases { lease: 60_000_000, resume: 600_000_000, attempts: 2 };
+    let lapse = |build: &BuildRecord, seconds: i64| {
+        leases.lapse(build, Timestamp::EPOCH, Timestamp::from_micros(seconds * 1_000_000).unwrap())
+    };
+    let started = world.last("a").unwrap();
+    assert_eq!(lapse(&started, 59), None);
+    assert!(matches!(lapse(&started, 60), Some(Lapse::Requeue { .. })));
+    let canceled = BuildRecord { cancel_requested: true, ..started.clone() };
+    assert_eq!(lapse(&canceled, 60), Some(Lapse::Cancel));
+    let again = BuildRecord { attempt: 2, ..started.clone() };
+    assert!(matches!(lapse(&again, 60), Some(Lapse::GiveUp { reason }) if reason.contains("begun 2 times")));
+    let applying = BuildRecord { status: BuildStatus::Applying, ..started.clone() };
+    assert_eq!(lapse(&applying, 599), None);
+    assert!(matches!(lapse(&applying, 600), Some(Lapse::GiveUp { reason }) if reason.contains("may still run")));
+    for status in [BuildStatus::Queued, BuildStatus::Succeeded, BuildStatus::Failed] {
+        assert_eq!(lapse(&BuildRecord { status, ..started.clone() }, 10_000), None);
+    }
 }

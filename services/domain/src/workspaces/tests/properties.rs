@@ -1,7 +1,7 @@
 //! Generated histories of several workspaces of two users, their steps interleaved as they come: some are refused, none
 //! breaks the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -25,6 +25,7 @@ enum Step {
     Fail(u8, bool, Option<bool>),
     EndCanceled(u8, bool),
     Cancel(u8),
+    Lose(u8),
     Transfer(u8, bool),
     Allow(bool, u64),
     Suspend(bool),
@@ -42,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (id.clone(), any::<bool>(), any::<Option<bool>>()).prop_map(|(id, a, r)| Step::Fail(id, a, r)),
         2 => (id.clone(), any::<bool>()).prop_map(|(id, applied)| Step::EndCanceled(id, applied)),
         2 => id.clone().prop_map(Step::Cancel),
+        2 => id.clone().prop_map(Step::Lose),
         2 => (id, any::<bool>()).prop_map(|(id, who)| Step::Transfer(id, who)),
         1 => (any::<bool>(), 0..40_u64).prop_map(|(who, allowance)| Step::Allow(who, allowance)),
         1 => any::<bool>().prop_map(Step::Suspend),
@@ -77,6 +79,7 @@ fn take(world: &mut World, step: Step) {
         | Step::Fail(number, ..)
         | Step::EndCanceled(number, _)
         | Step::Cancel(number)
+        | Step::Lose(number)
         | Step::Transfer(number, _)
             if !there(world, number) =>
         {
@@ -96,6 +99,7 @@ fn take(world: &mut World, step: Step) {
             world.finish(&id(number), Ending::Canceled { broken: broken(applied, None) }).is_err()
         }
         Step::Cancel(number) => world.cancel(&id(number)).is_err(),
+        Step::Lose(number) => world.requeue(&id(number)).is_err(),
         Step::Transfer(number, who) => world.transfer(&id(number), name(who)).is_err(),
     };
 }
@@ -139,26 +143,60 @@ fn of(world: &World, id: &str) -> LedgerEntry {
     world.folded.ledger.iter().find(|((_, other), _)| other == id).map(|(_, entry)| entry.clone()).unwrap_or_default()
 }
 
-/// Every reservation is settled once, and by its own build.
+/// Every reservation is settled once, and by its own build; one that is queued again gives back what it had set aside, and
+/// begins anew.
 fn settled_once(world: &World) {
-    let mut open: BTreeMap<(String, u32), u32> = BTreeMap::new();
+    let requeued: BTreeSet<&str> = world
+        .events
+        .iter()
+        .filter(|event| event.event_type == "workspace.build.requeued")
+        .map(|event| event.id.as_str())
+        .collect();
+    let mut open: BTreeMap<(String, u32), bool> = BTreeMap::new();
     for event in world.events.iter().filter(|event| event.event_type.starts_with("quota.")) {
         let entry: QuotaEntry = serde_json::from_value(event.data.clone()).unwrap();
         let Some(number) = entry.build_number else { continue };
         let key = (entry.workspace_id.unwrap(), number);
         match event.event_type.as_str() {
-            "quota.reserved" => assert_eq!(open.insert(key, 0), None, "reserved twice"),
+            "quota.released" if event.causation.as_deref().is_some_and(|cause| requeued.contains(cause)) => {
+                assert_eq!(open.remove(&key), Some(true), "given back without a reservation");
+            }
+            "quota.reserved" => assert_ne!(open.insert(key, true), Some(true), "reserved twice"),
             "quota.committed" | "quota.released" => {
-                let times = open.entry(key).or_default();
-                *times += 1;
-                assert_eq!(*times, 1, "settled twice");
+                assert_ne!(open.insert(key, false), Some(false), "settled twice");
             }
             _ => {}
         }
     }
-    for ((id, number), times) in open {
+    for ((id, number), open) in open {
         let build = &world.folded.builds[&(id, number)];
-        assert_eq!(times == 1, build.status.is_last(), "{build:?} was settled {times} times");
+        let sets_aside = matches!(build.status, BuildStatus::Planned | BuildStatus::Applying);
+        assert_eq!(open, sets_aside, "{build:?}");
+    }
+}
+
+/// Each job is acquired once and ends once, a build applies once, and whoever lost it takes no part any more.
+fn applied_once(world: &World) {
+    let mut acquired: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut ended: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut applied: BTreeMap<(&str, u64), u32> = BTreeMap::new();
+    for event in &world.events {
+        let id = event.resource.id.as_str();
+        match event.event_type.as_str() {
+            "job.acquired" => *acquired.entry(id).or_default() += 1,
+            "job.completed" | "job.failed" | "job.expired" => *ended.entry(id).or_default() += 1,
+            "workspace.build.apply-started" => {
+                *applied.entry((id, event.data["build_number"].as_u64().unwrap())).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+    for times in acquired.values().chain(ended.values()).chain(applied.values()) {
+        assert_eq!(*times, 1);
+    }
+    for build in world.folded.builds.values().filter(|build| build.started_at.is_some()) {
+        let job = build.job_id.as_deref().unwrap();
+        assert_eq!(ended.contains_key(job), build.status.is_last(), "{build:?}");
     }
 }
 
@@ -174,6 +212,7 @@ proptest! {
             sound(&before, &world);
         }
         settled_once(&world);
+        applied_once(&world);
         prop_assert_eq!(Folded::of(&world.events), world.folded, "what is folded again is the same");
     }
 }

@@ -13,8 +13,8 @@ use crate::quotas::{CapFact, Facts};
 use crate::templates::{TemplateRecord, TemplateSettings, TemplateStatus, TemplateVersionRecord};
 use crate::time::Timestamp;
 use crate::workspaces::builds::{
-    BeginApply, BrokenOff, BuildRecord, CancelBuild, Ending, FinishBuild, PlanBuild, RequestBuild, StartBuild,
-    Surroundings,
+    BeginApply, BrokenOff, BuildRecord, CancelBuild, Ending, FinishBuild, PlanBuild, RequestBuild, RequeueBuild,
+    StartBuild, Surroundings,
 };
 use crate::workspaces::creation::{CreateWorkspace, Ingredients};
 use crate::workspaces::lifecycle::TransferWorkspace;
@@ -213,6 +213,13 @@ impl World {
 
     pub(super) fn begin(&mut self, id: &str) -> Result<Vec<String>, Refusal> {
         let events = self.on(id, |workspace, build, _, context| BeginApply.decide(workspace, build, context))?;
+        Ok(self.take(events))
+    }
+
+    pub(super) fn requeue(&mut self, id: &str) -> Result<Vec<String>, Refusal> {
+        let command = RequeueBuild { reason: "lost".into() };
+        let events =
+            self.on(id, |workspace, build, facts, context| command.decide(workspace, build, facts, context))?;
         Ok(self.take(events))
     }
 

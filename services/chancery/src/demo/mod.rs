@@ -1,8 +1,10 @@
-//! The demo of `make run`: a generated company in an empty data directory.
+//! The demo of `make run`: a generated company in an empty data directory, and a workspace that a runner beside it builds.
+
+mod workspace;
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chancery_company::{Company, Options};
 use chancery_domain::Timestamp;
@@ -18,11 +20,15 @@ use crate::terminal;
 const BATCH: usize = 2000;
 const DAY: i64 = 86_400_000_000;
 
+pub(crate) use workspace::run as build_workspace;
+
 /// What company to generate.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Demo {
     pub(crate) users: usize,
     pub(crate) days: u32,
+    /// The Terraform that a runner beside the server builds a workspace with; none is started without.
+    pub(crate) terraform: Option<PathBuf>,
 }
 
 impl Demo {
@@ -34,13 +40,7 @@ impl Demo {
         }
         let token = new_token();
         create_admin(decisions, token.id.clone(), token.secret_sha256.clone(), "demo").await?;
-        let mut out = std::fs::OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&file)
-            .doing("keeping the demo token")?;
-        writeln!(out, "{}", token.text).doing("keeping the demo token")?;
+        keep(&file, &token.text, "keeping the demo token")?;
         Ok(token.text)
     }
 
@@ -63,6 +63,13 @@ impl Demo {
         terminal::line(&format!("{} events are in the log.", log.heads().total()));
         Ok(())
     }
+}
+
+/// Writes a secret to a file of its own, for this user alone.
+fn keep(file: &Path, text: &str, doing: &str) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut out = options.create_new(true).write(true).mode(0o600).open(file).doing(doing)?;
+    writeln!(out, "{text}").doing(doing)
 }
 
 async fn append(log: &Log, batch: Vec<Sealed>) -> Result<(), Failure> {
