@@ -21,6 +21,7 @@ mod operations;
 mod postgres;
 mod quotas;
 mod reports;
+mod runner;
 mod scim;
 mod sessions;
 mod sign_in;

@@ -13,7 +13,9 @@ use chancery_domain::decision::{Context, EventIds};
 use chancery_domain::events::tokens::TokenKind;
 use chancery_domain::tokens::{CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
-use chancery_gateway::{Gateway, PrometheusHandle, SessionSettings, Settings, guard, metrics_recorder, new_token};
+use chancery_gateway::{
+    Gateway, PrometheusHandle, SessionSettings, Settings, StateSettings, guard, metrics_recorder, new_token, upkeep,
+};
 use chancery_intake::Inbound;
 use chancery_lake::{Blobs, Lake, LakeOptions};
 use chancery_log::{KafkaLogOptions, Log, LogOptions, Role, consume, system_clock};
@@ -65,6 +67,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let gateway = gateway(&configuration, parts, metrics, setup.as_deref())?;
     if configuration.roles.contains(&Role::Gateway) {
         working.push(end_sessions(gateway.clone(), consumers.clone()));
+        working.push(look_after_builds(gateway.clone(), consumers.clone()));
     }
     let http = CancellationToken::new();
     let inbound = follow_kafka(&configuration, &log, &http).await?;
@@ -116,6 +119,7 @@ fn gateway(
             serves_api: configuration.roles.contains(&Role::Gateway),
             max_scim_body_bytes: configuration.max_scim_body_bytes,
             public_url: configuration.public_url.clone(),
+            states: states(configuration)?,
             sessions: sessions(configuration)?,
             price: configuration.price.clone(),
         },
@@ -129,6 +133,12 @@ fn gateway(
 fn end_sessions(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<()> {
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || runtime.block_on(guard(gateway, cancel)))
+}
+
+/// Looks after what builds leave behind.
+fn look_after_builds(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<()> {
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(upkeep(gateway, cancel)))
 }
 
 /// Opens the log, for a node with these roles.
@@ -309,6 +319,19 @@ fn sessions(configuration: &Configuration) -> Result<SessionSettings, Failure> {
             return Err(Failure::failed(format!("{} is too short to be a secret", file.display())));
         }
         settings.secret = Some(secret.trim().as_bytes().to_vec());
+    }
+    Ok(settings)
+}
+
+/// How states are kept: encrypted with a secret of its own, or with that of sessions.
+fn states(configuration: &Configuration) -> Result<StateSettings, Failure> {
+    let mut settings = configuration.states.clone();
+    let sessions = sessions(configuration)?.secret;
+    if settings.key.is_none() {
+        settings.key = sessions;
+    } else {
+        // What was encrypted before there was one of its own.
+        settings.old_keys.extend(sessions);
     }
     Ok(settings)
 }

@@ -29,6 +29,7 @@ pub mod quotas;
 pub mod roles;
 pub mod session_keys;
 pub mod sessions;
+pub mod states;
 pub mod templates;
 mod time;
 pub mod tokens;

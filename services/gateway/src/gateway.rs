@@ -16,6 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::authorization::Authority;
+use crate::building::StateSettings;
 use crate::error::ApiError;
 use crate::sessions::SessionSettings;
 use crate::sign_in::SignIn;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// How sessions are allowed and kept.
     pub sessions: SessionSettings,
+    /// How states of workspaces are kept.
+    pub states: StateSettings,
     /// What a credit costs per day, for reports.
     pub price: Option<Price>,
 }
@@ -57,6 +60,7 @@ impl Default for Settings {
             max_scim_body_bytes: 16 << 20,
             public_url: None,
             sessions: SessionSettings::default(),
+            states: StateSettings::default(),
             price: None,
         }
     }

@@ -63,6 +63,7 @@ const USES: &[(Permission, &[&str])] = &[
             "workspace.build.canceled",
         ],
     ),
+    (Permission::WorkspacesState, &["workspace.state.restored"]),
     (Permission::QuotasWrite, &["quota.allowance.set", "quota.budget.set"]),
     (Permission::RunnersRun, &["session.host.certified"]),
     (Permission::SessionsConnect, &["session.authorized", "session.denied"]),

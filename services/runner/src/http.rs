@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::logs::LogChunk;
 use crate::server::{Acquire, Finished, Instruction, Job, Planned, Server, ServerError, Verdict};
-use crate::wire::{WireEnd, WireJob, WirePlan, WireStanding, WireVerdict};
+use crate::wire::{WireJob, WirePlan, WireStanding, WireVerdict};
 
 /// How long the server may hold back its answer to a runner that asks for a job.
 const LONG_POLL: Duration = Duration::from_secs(90);
@@ -171,11 +171,11 @@ impl Server for HttpServer {
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(None);
         }
-        Ok(Some(read::<WireJob>(response).await?.into()))
+        Ok(Some(read::<WireJob>(response).await?.at(&self.connection.server)))
     }
 
     async fn archive(&self, job: &Job) -> Result<Vec<u8>, ServerError> {
-        let path = format!("/api/v1/templates/{}/versions/{}/archive", job.template.id, job.template_version.id);
+        let path = format!("/api/v1/templates/{}/versions/{}/files", job.template.id, job.template_version.id);
         let mut response = self.persist(&self.request(Method::GET, &path), self.connection.persistence).await?;
         let mut archive = Vec::new();
         loop {
@@ -211,6 +211,6 @@ impl Server for HttpServer {
     }
 
     async fn finished(&self, job: &str, finished: &Finished) -> Result<(), ServerError> {
-        self.say(&format!("/api/v1/jobs/{job}/finished"), &WireEnd::from(finished)).await.map(drop)
+        self.say(&format!("/api/v1/jobs/{job}/finished"), finished).await.map(drop)
     }
 }

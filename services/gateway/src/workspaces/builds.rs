@@ -168,5 +168,6 @@ fn numbered(text: &str) -> Result<u32, ApiError> {
 
 async fn shown(gateway: &Gateway, id: &str, number: u32) -> Result<BuildView, ApiError> {
     let found = gateway.state.build(id, number).await?;
-    Ok(build(found.ok_or(Refusal::Unknown("build"))?))
+    let reported = gateway.state.build_report(id, number).await?;
+    Ok(build(found.ok_or(Refusal::Unknown("build"))?).with(reported))
 }

@@ -8,7 +8,7 @@ use chancery_domain::events::workspaces::{
 use sqlx::AnyConnection;
 
 use super::builds::{self, Step};
-use super::own;
+use super::{own, states};
 
 pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: WorkspaceEvent) -> Result<(), sqlx::Error> {
     let (build, step) = match payload {
@@ -20,6 +20,15 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Worksp
         WorkspaceEvent::WorkspaceWoken(_) => return dormant(db, event, false).await,
         WorkspaceEvent::WorkspaceScheduleSet(schedule) => return scheduled(db, event, &schedule).await,
         WorkspaceEvent::WorkspaceUsed(_) => return used(db, event).await,
+        WorkspaceEvent::WorkspaceBuildLogClosed(build) => return states::reported(db, event, &build).await,
+        WorkspaceEvent::WorkspaceStateWritten(state) | WorkspaceEvent::WorkspaceStateRestored(state) => {
+            return states::written(db, event, state).await;
+        }
+        WorkspaceEvent::WorkspaceStateRead(_) => return Ok(()),
+        WorkspaceEvent::WorkspaceStateLocked(lock) => return states::locked(db, event, lock).await,
+        WorkspaceEvent::WorkspaceStateUnlocked(lock) | WorkspaceEvent::WorkspaceStateLockBroken(lock) => {
+            return states::unlocked(db, event, lock).await;
+        }
         WorkspaceEvent::WorkspaceBuildRequested(build) => (build, Step::Requested),
         WorkspaceEvent::WorkspaceBuildQueued(build) => (build, Step::Queued),
         WorkspaceEvent::WorkspaceBuildStarted(build) => (build, Step::Started),
@@ -32,6 +41,7 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Worksp
         WorkspaceEvent::WorkspaceBuildRejected(build) => (build, Step::Rejected),
     };
     builds::record(db, event, &build, step).await?;
+    states::reported(db, event, &build).await?;
     let restores = step == Step::Rejected || (step == Step::Canceled && build.applied == Some(false));
     if restores { restored(db, event, &build).await } else { built(db, event, &build, step).await }
 }

@@ -9,6 +9,7 @@ mod builds;
 mod clock;
 #[cfg(test)]
 pub(crate) mod plans;
+mod states;
 mod workspaces;
 
 use chancery_domain::Event;
