@@ -333,10 +333,12 @@ impl LockState {
             if lock.id == self.id && lock.job_id == build.job_id {
                 return Ok(Locking::Locked(Vec::new()));
             }
-            if holder.is_none_or(|holder| runs(holder).is_ok()) {
+            // A job does one thing after the other: what had locked it for the same job is gone.
+            let anew = lock.job_id == build.job_id;
+            if !anew && holder.is_none_or(|holder| runs(holder).is_ok()) {
                 return Ok(Locking::Held(lock.clone()));
             }
-            broken(&mut draft, workspace, lock, ENDED);
+            broken(&mut draft, workspace, lock, if anew { ANEW } else { ENDED });
         }
         let bounded = |text: Option<String>| {
             let plain = |text: &String| text.len() <= MOST_LOCK_TEXT && !text.chars().any(char::is_control);
@@ -381,6 +383,8 @@ impl UnlockState {
     }
 }
 
+/// Why the lock of a job is broken by the job itself.
+const ANEW: &str = "the job locks it anew: what had locked it is gone";
 /// Why the server itself breaks a lock.
 const ENDED: &str = "the job that had locked it has ended";
 

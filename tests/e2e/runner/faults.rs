@@ -129,3 +129,43 @@ async fn a_server_that_dies_in_an_apply_gets_the_state_when_it_is_back() {
     let log = yard.server.get(&format!("/api/v1/workspaces/{id}/builds/1/logs"), &[]).await;
     assert_eq!((&log["log"]["complete"], &log["status"]), (&json!(true), &json!("succeeded")), "{log}");
 }
+
+#[tokio::test]
+async fn a_runner_that_dies_in_a_plan_has_changed_nothing() {
+    let yard = Yard::open(100).await;
+    let notes = TempDir::new().unwrap();
+    let pipe = notes.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let begun = notes.path().join("begun");
+    // A plan that never ends: it waits for someone to write into the pipe.
+    let content = format!(
+        r#"
+resource "terraform_data" "one" {{
+  input = file("{pipe}")
+  provisioner "local-exec" {{
+    command = "echo one >> {begun}"
+  }}
+}}
+"#,
+        pipe = pipe.display(),
+        begun = begun.display(),
+    );
+    let template = yard.template("stuck", &content).await;
+    let mut runner = yard.runner();
+    let id = yard.workspace(&template, "dev", json!({})).await;
+    yard.reaches(&runner, &id, 1, &["started"]).await;
+    let waiting = Instant::now();
+    while versions(&yard, &id).await["lock"].is_null() && waiting.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    runner.kill();
+    std::fs::remove_file(&pipe).unwrap();
+    std::fs::write(&pipe, "text").unwrap();
+    let runner = yard.runner();
+    let failed = yard.ends(&runner, &id, 1, "failed").await;
+    assert_eq!(failed["applied"], false, "{failed}");
+    assert!(lines(&begun).is_empty(), "nothing was made");
+    assert_eq!(yard.build(&id, "start", None).await, 2);
+    yard.ends(&runner, &id, 2, "succeeded").await;
+    assert_eq!(lines(&begun), ["one"]);
+}

@@ -150,7 +150,11 @@ impl FinishRequest {
         let report = BuildReport {
             log: None,
             outputs: self.outputs.into_iter().map(output).collect(),
-            resources: self.resources.map(all),
+            // A runner that does not know what there is names nothing.
+            resources: self
+                .resources
+                .filter(|named| applied && !(named.is_empty() && resources_remain == Some(true)))
+                .map(all),
         };
         Ok(Finish { ending, report, log: SaidLog { lines: self.log_lines, digest } })
     }

@@ -125,7 +125,7 @@ async fn a_job_is_acquired_planned_and_finished_with_the_key() {
     let requests = peer.requests();
     assert!(requests.iter().all(|request| request.headers.to_lowercase().contains("authorization: bearer the-key")));
     assert_eq!(requests[0].body, json!({"organization": "research", "tags": {"zone": "lab"}}));
-    assert_eq!(requests[1].body, json!({"daily_cost": 7, "unknown": ["a.b"]}));
+    assert_eq!(requests[1].body, json!({"daily_cost": 7, "unknown": ["a.b"], "resources": []}));
     assert_eq!(requests[3].line, "GET /api/v1/jobs/j HTTP/1.1");
 }
 
@@ -227,7 +227,7 @@ fn a_killed_runner_reports_its_job_when_it_is_started_again() {
         let asked = |part: &str| request.line.contains(part);
         match () {
             () if asked("/acquire") && before == 0 => (200, bytes(&offered)),
-            () if asked("/archive") => (200, archive.clone()),
+            () if asked("/files") => (200, archive.clone()),
             () if asked("/planned") => (200, bytes(&json!({"answer": "accepted"}))),
             () if asked("GET") => (200, bytes(&json!({"cancel_requested": false}))),
             () => (204, Vec::new()),
