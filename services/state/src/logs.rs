@@ -17,9 +17,10 @@ pub(crate) const SIZE: &str = "SELECT coalesce(CAST(sum(bytes) AS BIGINT), 0), c
 pub(crate) const AFTER: &str = "SELECT attempt, first_line, last_line, hash, gap, bytes, lines, arrived_at
     FROM build_log_chunks WHERE job_id = $1 AND (arrived_at > $2 OR (arrived_at = $2 AND first_line > $3))
     ORDER BY arrived_at, first_line LIMIT $4";
-/// Jobs whose logs nobody has added to since then; open ones are few.
-const SILENT: &str =
-    "SELECT job_id FROM build_log_chunks GROUP BY job_id HAVING max(arrived_at) < $1 ORDER BY job_id LIMIT 500";
+/// Jobs that have ended, or are none, whose logs nobody has added to since then.
+const SILENT: &str = "SELECT c.job_id FROM build_log_chunks c LEFT JOIN builds b ON b.job_id = c.job_id AND b.own = 1
+    WHERE b.job_id IS NULL OR b.finished_at IS NOT NULL
+    GROUP BY c.job_id HAVING max(c.arrived_at) < $1 ORDER BY c.job_id LIMIT 500";
 
 /// Lines of a log as they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +112,7 @@ impl State {
         self.rows(query).await?.iter().map(chunk).collect()
     }
 
-    /// Jobs with lines that are not closed, to which nothing was added since then; 500 at most.
+    /// Jobs that have ended with lines that are not closed, to which nothing was added since then; 500 at most.
     pub async fn silent_logs(&self, before: Timestamp) -> Result<Vec<String>, StateError> {
         let rows = self.rows(sqlx::query(SILENT).bind(before.as_micros())).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
