@@ -22,6 +22,7 @@ mod operations;
 mod postgres;
 mod quotas;
 mod reports;
+mod runner;
 mod runners;
 mod scim;
 mod sessions;

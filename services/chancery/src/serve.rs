@@ -14,7 +14,8 @@ use chancery_domain::events::tokens::TokenKind;
 use chancery_domain::tokens::{CreateToken, Scope};
 use chancery_domain::{Actor, ActorKind, OWN_SOURCE};
 use chancery_gateway::{
-    Gateway, PrometheusHandle, SessionSettings, Settings, attend, guard, metrics_recorder, new_token,
+    Gateway, PrometheusHandle, SessionSettings, Settings, StateSettings, attend, guard, metrics_recorder, new_token,
+    upkeep,
 };
 use chancery_intake::Inbound;
 use chancery_lake::{Blobs, Lake, LakeOptions};
@@ -55,7 +56,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
     let consumers = CancellationToken::new();
     let mut working = work(&configuration, &log, &state, &lake, &consumers)?;
     let parts = (log.clone(), state.clone(), lake, blobs);
-    let served = attend(&configuration, demo, (listener, metrics), parts, &mut working, &consumers).await;
+    let served = stay_open(&configuration, demo, (listener, metrics), parts, &mut working, &consumers).await;
     // Also after a failure: what works in the background ends before the runtime does.
     let orderly = async {
         consumers.cancel();
@@ -72,7 +73,7 @@ pub(crate) async fn serve(configuration: Configuration, demo: Option<demo::Demo>
 }
 
 /// Catches up, serves requests until a signal, and drains them.
-async fn attend(
+async fn stay_open(
     configuration: &Configuration,
     demo: Option<demo::Demo>,
     (listener, metrics): (TcpListener, PrometheusHandle),
@@ -98,6 +99,7 @@ async fn attend(
     let gateway = gateway(configuration, parts, metrics, setup.as_deref())?;
     if configuration.roles.contains(&Role::Gateway) {
         working.push(end_sessions(gateway.clone(), consumers.clone()));
+        working.push(look_after_builds(gateway.clone(), consumers.clone()));
         working.push(look_after_runners(gateway.clone(), consumers.clone()));
     }
     let http = CancellationToken::new();
@@ -149,6 +151,7 @@ fn gateway(
             serves_api: configuration.roles.contains(&Role::Gateway),
             max_scim_body_bytes: configuration.max_scim_body_bytes,
             public_url: configuration.public_url.clone(),
+            states: states(configuration)?,
             sessions: sessions(configuration)?,
             price: configuration.price.clone(),
             runners: configuration.runners,
@@ -169,6 +172,12 @@ fn end_sessions(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<
 fn look_after_runners(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<()> {
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || runtime.block_on(attend(gateway, cancel)))
+}
+
+/// Looks after what builds leave behind.
+fn look_after_builds(gateway: Arc<Gateway>, cancel: CancellationToken) -> JoinHandle<()> {
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(upkeep(gateway, cancel)))
 }
 
 /// Opens the log, for a node with these roles.
@@ -349,6 +358,19 @@ fn sessions(configuration: &Configuration) -> Result<SessionSettings, Failure> {
             return Err(Failure::failed(format!("{} is too short to be a secret", file.display())));
         }
         settings.secret = Some(secret.trim().as_bytes().to_vec());
+    }
+    Ok(settings)
+}
+
+/// How states are kept: encrypted with a secret of its own, or with that of sessions.
+fn states(configuration: &Configuration) -> Result<StateSettings, Failure> {
+    let mut settings = configuration.states.clone();
+    let sessions = sessions(configuration)?.secret;
+    if settings.key.is_none() {
+        settings.key = sessions;
+    } else {
+        // What was encrypted before there was one of its own.
+        settings.old_keys.extend(sessions);
     }
     Ok(settings)
 }

@@ -30,6 +30,7 @@ pub mod roles;
 pub mod runners;
 pub mod session_keys;
 pub mod sessions;
+pub mod states;
 pub mod templates;
 mod time;
 pub mod tokens;

@@ -88,7 +88,7 @@ fn type_name(name: &str) -> Result<(), Violation> {
     }
 }
 
-fn value(json: &Value, pointer: &str, depth: usize) -> Result<(), Violation> {
+pub(crate) fn value(json: &Value, pointer: &str, depth: usize) -> Result<(), Violation> {
     if depth > MAX_DEPTH {
         return Err(Violation::new(pointer, format!("is nested deeper than {MAX_DEPTH} levels")));
     }

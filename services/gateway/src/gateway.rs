@@ -16,6 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::authorization::Authority;
+use crate::building::StateSettings;
 use crate::error::ApiError;
 use crate::runners::RunnerSettings;
 use crate::runners::attend::Beats;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// How sessions are allowed and kept.
     pub sessions: SessionSettings,
+    /// How states of workspaces are kept.
+    pub states: StateSettings,
     /// What a credit costs per day, for reports.
     pub price: Option<Price>,
     /// How runners and their jobs are waited for.
@@ -63,6 +66,7 @@ impl Default for Settings {
             max_scim_body_bytes: 16 << 20,
             public_url: None,
             sessions: SessionSettings::default(),
+            states: StateSettings::default(),
             price: None,
             runners: RunnerSettings::default(),
         }

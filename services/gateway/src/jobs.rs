@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chancery_domain::decision::{Context, Refusal};
-use chancery_domain::workspaces::builds::{BrokenOff, BuildRecord, Ending, FinishBuild, PlanBuild};
+use chancery_domain::workspaces::builds::{BuildRecord, FinishBuild};
 use chancery_policy::{Permission, Resource};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::building::job::describe;
+use crate::building::logs;
+use crate::building::reports::{Finish, FinishRequest, PlanRequest};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::middleware::Caller;
@@ -40,34 +43,6 @@ pub(crate) struct AcquireRequest {
     wait_seconds: u64,
 }
 
-/// What a build would make.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PlanRequest {
-    /// Credits per day of all resources whose costs are known.
-    daily_cost: u32,
-    /// Addresses of the others.
-    #[serde(default)]
-    unknown: Vec<String>,
-}
-
-/// How a build ended.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FinishRequest {
-    /// `succeeded`, `failed` or `canceled`.
-    outcome: String,
-    /// Whether it had begun to change resources.
-    #[serde(default)]
-    applied: bool,
-    /// After it did not succeed: some resources may still run. Without a word they may, if it had begun.
-    resources_remain: Option<bool>,
-    /// Credits per day of what there is now, where that is not what was planned.
-    daily_cost: Option<u32>,
-    /// What went wrong.
-    error: Option<String>,
-}
-
 /// Gives a runner a job that suits it: the most urgent ones first, users in turn; nothing if there is none, or none comes.
 #[utoipa::path(post, path = "/api/v1/jobs/acquire", tag = "jobs", request_body = AcquireRequest,
     responses((status = 200), (status = 204), (status = 400), (status = 401), (status = 403)))]
@@ -90,7 +65,7 @@ pub(crate) async fn acquire(
         while let Some(queued) = gateway.queue.take(&wanted) {
             let runner = &caller.actor.id;
             match gateway.decisions.acquire_job::<ApiError>(&queued, runner, || gateway.context(&caller)).await {
-                Ok(Some(build)) => return Ok(HttpResponse::Ok().json(job(&gateway, &build).await?)),
+                Ok(Some(build)) => return Ok(HttpResponse::Ok().json(describe(&gateway, &build).await?)),
                 Ok(None) => {}
                 Err(error) => {
                     gateway.queue.put_back(queued);
@@ -152,8 +127,7 @@ pub(crate) async fn planned(
     request: web::Json<PlanRequest>,
 ) -> Result<HttpResponse, ApiError> {
     held(&gateway, &caller, &http, &id).await?;
-    let PlanRequest { daily_cost, unknown } = request.into_inner();
-    let command = PlanBuild { cost: daily_cost, unknown };
+    let command = request.into_inner().command();
     let judged = gateway.decisions.plan_build(&id, &command, permit(&gateway, &caller)).await?;
     let answer = if judged.allowed { "accepted" } else { "rejected" };
     Ok(HttpResponse::Ok().json(json!({ "answer": answer, "judgement": judged })))
@@ -183,16 +157,16 @@ pub(crate) async fn finished(
     id: web::Path<String>,
     request: web::Json<FinishRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    held(&gateway, &caller, &http, &id).await?;
-    let FinishRequest { outcome, applied, resources_remain, daily_cost, error } = request.into_inner();
-    let broken = BrokenOff { applied, resources_remain };
-    let ending = match outcome.as_str() {
-        "succeeded" => Ending::Succeeded { cost: daily_cost },
-        "failed" => Ending::Failed { broken, error, expired: false },
-        "canceled" => Ending::Canceled { broken },
-        _ => return Err(ApiError::bad_request("`outcome` is `succeeded`, `failed` or `canceled`")),
-    };
-    gateway.decisions.finish_build(&id, &FinishBuild { ending }, permit(&gateway, &caller)).await?;
+    let build = held(&gateway, &caller, &http, &id).await?;
+    let Finish { ending, mut report, log } = request.into_inner().read()?;
+    if build.status.is_last() {
+        // One that was refused, or given up: what its runner says of the log is still the end of it.
+        logs::close(&gateway, &build, log, || gateway.context(&caller)).await?;
+    } else {
+        report.log = logs::keep(&gateway, &id, log).await?;
+    }
+    gateway.decisions.finish_build(&id, &FinishBuild { ending, report }, permit(&gateway, &caller)).await?;
+    logs::forget(&gateway, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -207,7 +181,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, ApiError> {
     let build = held(&gateway, &caller, &http, &id).await?;
     gateway.runner_is_there(&caller).await?;
-    Ok(HttpResponse::Ok().json(job(&gateway, &build).await?))
+    Ok(HttpResponse::Ok().json(describe(&gateway, &build).await?))
 }
 
 /// The build of a job that the caller has, which is heard of. A runner that asks for another's is on record.
@@ -224,7 +198,10 @@ async fn held(gateway: &Gateway, caller: &Caller, http: &HttpRequest, id: &str) 
 }
 
 /// Judges whether the caller has the job. That of another runner is not there.
-fn permit<'a>(gateway: &'a Gateway, caller: &'a Caller) -> impl Fn(&BuildRecord) -> Result<Context, ApiError> + 'a {
+pub(crate) fn permit<'a>(
+    gateway: &'a Gateway,
+    caller: &'a Caller,
+) -> impl Fn(&BuildRecord) -> Result<Context, ApiError> + 'a {
     |build| {
         let place = build.organization.as_deref().map_or(Resource::Deployment, Resource::organization);
         let unknown = || ApiError::from(Refusal::Unknown("job"));
@@ -233,31 +210,4 @@ fn permit<'a>(gateway: &'a Gateway, caller: &'a Caller) -> impl Fn(&BuildRecord)
         }
         caller.judged_at(Permission::RunnersRun, &place).map(|caller| gateway.context(&caller)).map_err(|_| unknown())
     }
-}
-
-async fn job(gateway: &Gateway, build: &BuildRecord) -> Result<Value, ApiError> {
-    let workspace = gateway.state.workspace(&build.workspace_id).await?.ok_or(Refusal::Unknown("workspace"))?;
-    let version = match (&workspace.template_id, &build.template_version) {
-        (Some(template), Some(version)) => gateway.state.template_version(template, version).await?,
-        _ => None,
-    };
-    Ok(json!({
-        "id": build.job_id,
-        "organization": build.organization,
-        "transition": build.transition.as_str(),
-        "status": build.status.as_str(),
-        "cancel_requested": build.cancel_requested,
-        "build_number": build.number,
-        "workspace": {
-            "id": workspace.id, "name": workspace.name, "owner": workspace.owner, "owner_id": workspace.owner_id,
-        },
-        "template": {
-            "id": workspace.template_id, "name": workspace.template_name, "version": build.template_version,
-            "version_name": version.as_ref().map(|version| &version.name),
-            "sha256": version.as_ref().map(|version| &version.sha256),
-        },
-        "parameters": build.parameters,
-        "tags": build.tags,
-        "attempt": build.attempt,
-    }))
 }

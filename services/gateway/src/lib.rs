@@ -3,7 +3,7 @@
 //! A request passes one [`middleware`]: it gets its id, is authenticated, judged by the policies for the permission that
 //! the route table in [`routes`] names ([`authorization`]), handled, measured and logged. Handlers are small and live in
 //! one file per area: [`ingest`](mod@ingest), [`audit`], [`tokens`], [`connections`], [`organizations`], [`users`],
-//! [`workspaces`], [`jobs`], [`runners`], [`quotas`], [`templates`], [`sessions`], [`browser_only`], [`reports`], [`roles`],
+//! [`workspaces`], [`jobs`], [`building`], [`runners`], [`quotas`], [`templates`], [`sessions`], [`browser_only`], [`reports`], [`roles`],
 //! [`policies`], [`simulate`], [`resources`], [`operations`]; what identity providers push is [`scim`]'s, how people
 //! get in [`sign_in`]'s.
 //!
@@ -13,6 +13,7 @@
 mod audit;
 mod authorization;
 mod browser_only;
+mod building;
 mod connections;
 mod error;
 mod gateway;
@@ -40,6 +41,7 @@ mod trail;
 mod users;
 mod workspaces;
 
+pub use building::{StateSettings, upkeep};
 pub use error::ApiError;
 pub use gateway::{Gateway, Settings};
 pub use metrics_exporter_prometheus::PrometheusHandle;

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::authorization::{self, Rules};
+use crate::building::credentials;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::routes::{self, Access};
@@ -151,7 +152,9 @@ async fn admit(
         Access::Scim if scim::is_public(request.path()) => return Ok(anonymous),
         Access::Scim if scim::is_me(request.path()) => Permission::TokensRead,
         Access::Scim => Permission::ScimPush,
-        Access::Permission(permission) | Access::Judged(permission) => permission,
+        // The handler knows the job.
+        Access::Job(_) if credentials::are_presented(request) => return Ok(anonymous),
+        Access::Permission(permission) | Access::Judged(permission) | Access::Job(permission) => permission,
         Access::Given(given) => match given.first() {
             Some(permission) => *permission,
             None => return Ok(anonymous),
@@ -230,7 +233,7 @@ async fn authorize(
     let judged_later = match access {
         Access::Judged(_) => caller.is_in_scope(),
         Access::Given(given) => caller.could(given),
-        Access::Public | Access::Permission(_) | Access::Scim => false,
+        Access::Public | Access::Permission(_) | Access::Job(_) | Access::Scim => false,
     };
     if !decision.allowed && caller.visible.is_nothing() && !judged_later {
         let error = ApiError::Forbidden(format!("nothing permits you `{permission}`"));
@@ -373,8 +376,12 @@ async fn record_stopped(
     }
     let request = response.request();
     let route = pattern.and_then(|pattern| routes::find(request.method().as_str(), pattern));
-    let Some(Access::Permission(permission) | Access::Judged(permission) | Access::Given(&[permission, ..])) =
-        route.map(|route| route.access)
+    let Some(
+        Access::Permission(permission)
+        | Access::Judged(permission)
+        | Access::Job(permission)
+        | Access::Given(&[permission, ..]),
+    ) = route.map(|route| route.access)
     else {
         return;
     };
@@ -393,7 +400,7 @@ async fn record_stopped(
 }
 
 /// Puts a refusal on record. A flood is counted but does not fill the log.
-async fn record_refusal(
+pub(crate) async fn record_refusal(
     gateway: &Gateway,
     request: &HttpRequest,
     caller: &Caller,
@@ -446,6 +453,14 @@ impl Gateway {
         event.correlation = Some(caller.request_id.clone());
         event.policies.clone_from(&caller.policies);
         event
+    }
+
+    /// Puts events on record, before anything else is done.
+    pub(crate) async fn record(&self, events: &[Event]) -> Result<(), ApiError> {
+        let sealed: Result<Vec<Sealed>, _> = events.iter().map(Sealed::new).collect();
+        let sealed = sealed.map_err(|error| ApiError::Internal(error.to_string()))?;
+        self.log.append(sealed).await?;
+        Ok(())
     }
 
     /// What a decision may know of a caller's request.

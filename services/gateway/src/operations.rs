@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::{
-    audit, browser_only, connections, groups, ingest, jobs, organizations, policies, quotas, reports, resources, roles,
-    runners, sessions, sign_in, simulate, templates, tokens, users, workspaces,
+    audit, browser_only, building, connections, groups, ingest, jobs, organizations, policies, quotas, reports,
+    resources, roles, runners, sessions, sign_in, simulate, templates, tokens, users, workspaces,
 };
 
 /// A projector this far behind is not ready.
@@ -201,6 +201,15 @@ pub fn openapi() -> String {
         workspaces::builds::create,
         workspaces::builds::show,
         workspaces::builds::cancel,
+        building::follow::logs,
+        building::logs::take,
+        building::state::read,
+        building::state::write,
+        building::state::delete,
+        building::versions::list,
+        building::versions::show,
+        building::versions::restore,
+        building::versions::unlock,
         jobs::acquire,
         jobs::show,
         jobs::planned,

@@ -1,5 +1,6 @@
 //! The route table: the one place that says what there is, and what it takes to use it.
 
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use chancery_policy::Permission;
 
@@ -22,6 +23,9 @@ pub(crate) enum Access {
     /// Credentials whose scopes cover it; the handler judges, about what the request names, and puts on record whom it
     /// stops.
     Judged(Permission),
+    /// The credentials of the job that builds the workspace; the handler judges them. Others get no further than this
+    /// permission.
+    Job(Permission),
     /// The token of a connection, except for what the service can do.
     Scim,
 }
@@ -48,6 +52,10 @@ const fn needs(method: &'static str, path: &'static str, permission: Permission)
 
 const fn judged(method: &'static str, path: &'static str, permission: Permission) -> Route {
     Route { method, path, access: Access::Judged(permission) }
+}
+
+const fn job(method: &'static str, path: &'static str) -> Route {
+    Route { method, path, access: Access::Job(Permission::RunnersRun) }
 }
 
 /// Every operation of the API.
@@ -102,10 +110,20 @@ pub(crate) const ROUTES: &[Route] = &[
     given("GET", "/api/v1/workspaces/{id}/builds", &[Permission::WorkspacesRead]),
     given("POST", "/api/v1/workspaces/{id}/builds", &[Permission::WorkspacesWrite]),
     given("GET", "/api/v1/workspaces/{id}/builds/{number}", &[Permission::WorkspacesRead]),
+    given("GET", "/api/v1/workspaces/{id}/builds/{number}/logs", &[Permission::WorkspacesRead]),
     given("POST", "/api/v1/workspaces/{id}/builds/{number}/cancel", &[Permission::WorkspacesWrite]),
     given("POST", "/api/v1/workspaces/{id}/transfer", &[Permission::WorkspacesWrite]),
     given("PUT", "/api/v1/workspaces/{id}/schedule", &[Permission::WorkspacesWrite]),
     given("POST", "/api/v1/workspaces/{id}/activity", &[Permission::WorkspacesWrite]),
+    job("GET", "/api/v1/workspaces/{id}/state"),
+    job("POST", "/api/v1/workspaces/{id}/state"),
+    job("DELETE", "/api/v1/workspaces/{id}/state"),
+    job("LOCK", "/api/v1/workspaces/{id}/state"),
+    job("UNLOCK", "/api/v1/workspaces/{id}/state"),
+    given("GET", "/api/v1/workspaces/{id}/state/versions", &[Permission::WorkspacesState]),
+    given("GET", "/api/v1/workspaces/{id}/state/versions/{version}", &[Permission::WorkspacesState]),
+    given("POST", "/api/v1/workspaces/{id}/state/versions/{version}/restore", &[Permission::WorkspacesState]),
+    given("POST", "/api/v1/workspaces/{id}/state/unlock", &[Permission::WorkspacesState]),
     needs("POST", "/api/v1/jobs/acquire", Permission::RunnersRun),
     needs("GET", "/api/v1/jobs/{id}", Permission::RunnersRun),
     needs("POST", "/api/v1/jobs/{id}/planned", Permission::RunnersRun),
@@ -121,6 +139,7 @@ pub(crate) const ROUTES: &[Route] = &[
     needs("GET", "/api/v1/runner-keys/{id}", Permission::RunnersRead),
     needs("DELETE", "/api/v1/runner-keys/{id}", Permission::RunnersWrite),
     needs("POST", "/api/v1/runner-keys/{id}/rotate", Permission::RunnersWrite),
+    needs("POST", "/api/v1/jobs/{id}/log", Permission::RunnersRun),
     given("POST", "/api/v1/quota/check", &[Permission::WorkspacesWrite, Permission::QuotasRead]),
     given(
         "GET",
@@ -245,6 +264,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .configure(reported)
         .configure(work)
         .configure(who_builds)
+        .configure(states)
         .configure(what_workspaces_are_made_from)
         .configure(connecting)
         .service(only_get("/api/v1/sessions", web::get().to(resources::sessions)))
@@ -344,6 +364,7 @@ fn identities(config: &mut ServiceConfig) {
 
 /// Workspaces, their builds and what they may cost.
 fn work(config: &mut ServiceConfig) {
+    use crate::building::reports::json as reports;
     config
         .service(
             web::resource("/api/v1/workspaces")
@@ -374,9 +395,9 @@ fn work(config: &mut ServiceConfig) {
         .service(only_post("/api/v1/workspaces/{id}/activity", web::post().to(workspaces::activity)))
         .service(only_post("/api/v1/jobs/acquire", web::post().to(jobs::acquire)))
         .service(only_get("/api/v1/jobs/{id}", web::get().to(jobs::show)))
-        .service(only_post("/api/v1/jobs/{id}/planned", web::post().to(jobs::planned)))
+        .service(only_post("/api/v1/jobs/{id}/planned", web::post().to(jobs::planned)).app_data(reports()))
         .service(only_post("/api/v1/jobs/{id}/applying", web::post().to(jobs::applying)))
-        .service(only_post("/api/v1/jobs/{id}/finished", web::post().to(jobs::finished)))
+        .service(only_post("/api/v1/jobs/{id}/finished", web::post().to(jobs::finished)).app_data(reports()))
         .service(only_post("/api/v1/quota/check", web::post().to(quotas::check)))
         .service(only_get("/api/v1/organizations/{name}/members/{user}/quota", web::get().to(quotas::show)))
         .service(
@@ -424,6 +445,31 @@ fn who_builds(config: &mut ServiceConfig) {
                 .default_service(web::to(|| async { not_allowed("GET, DELETE") })),
         )
         .service(only_post("/api/v1/runner-keys/{id}/rotate", web::post().to(runners::keys::rotate)));
+}
+
+/// Logs of builds, and Terraform states of workspaces. `LOCK` and `UNLOCK` are how Terraform's HTTP backend locks.
+fn states(config: &mut ServiceConfig) {
+    use crate::building::{follow, logs, reports, state, versions};
+    let other = |name: &[u8]| Method::from_bytes(name).map_or_else(|_| web::route(), web::method);
+    config
+        .service(
+            web::resource("/api/v1/workspaces/{id}/state")
+                .route(web::get().to(state::read))
+                .route(web::post().to(state::write))
+                .route(web::delete().to(state::delete))
+                .route(other(b"LOCK").to(state::lock))
+                .route(other(b"UNLOCK").to(state::unlock))
+                .default_service(web::to(|| async { not_allowed("GET, POST, DELETE, LOCK, UNLOCK") })),
+        )
+        .service(only_post("/api/v1/jobs/{id}/log", web::post().to(logs::take)).app_data(reports::json()))
+        .service(only_get("/api/v1/workspaces/{id}/builds/{number}/logs", web::get().to(follow::logs)))
+        .service(only_get("/api/v1/workspaces/{id}/state/versions", web::get().to(versions::list)))
+        .service(only_get("/api/v1/workspaces/{id}/state/versions/{version}", web::get().to(versions::show)))
+        .service(only_post(
+            "/api/v1/workspaces/{id}/state/versions/{version}/restore",
+            web::post().to(versions::restore),
+        ))
+        .service(only_post("/api/v1/workspaces/{id}/state/unlock", web::post().to(versions::unlock)));
 }
 
 /// Sessions, and what they need.

@@ -63,6 +63,7 @@ permissions! {
     TemplatesUse "templates:use" Organization "make workspaces from a template",
     WorkspacesRead "workspaces:read" Organization "see workspaces and their builds",
     WorkspacesWrite "workspaces:write" Organization "make, build, hand over and remove workspaces",
+    WorkspacesState "workspaces:state" Organization "read and restore Terraform states of workspaces, and break their locks",
     SessionsRead "sessions:read" Organization "see sessions in workspaces and on hosts",
     SessionsConnect "sessions:connect" Organization "open sessions in workspaces",
     SessionsWrite "sessions:write" Organization "close sessions of others",

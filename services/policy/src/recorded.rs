@@ -78,6 +78,7 @@ const USES: &[(Permission, &[&str])] = &[
             "quota.settings.changed",
         ],
     ),
+    (Permission::WorkspacesState, &["workspace.state.restored"]),
     (Permission::RunnersRun, &["session.host.certified"]),
     (Permission::SessionsConnect, &["session.authorized", "session.denied"]),
     (Permission::RunnersWrite, &["runner.key.created", "runner.key.rotated", "runner.key.revoked", "runner.revoked"]),

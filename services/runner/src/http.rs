@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::identity::Identity;
 use crate::logs::LogChunk;
 use crate::server::{Acquire, Finished, Instruction, Job, Planned, Server, ServerError, Verdict};
-use crate::wire::{WireAcquire, WireEnd, WireJob, WirePlan, WireStanding, WireVerdict};
+use crate::wire::{WireAcquire, WireJob, WirePlan, WireStanding, WireVerdict};
 
 /// How long the server may hold back its answer to a runner that asks for a job.
 const LONG_POLL: Duration = Duration::from_secs(90);
@@ -224,7 +224,7 @@ impl Server for HttpServer {
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(None);
         }
-        Ok(Some(read::<WireJob>(response).await?.into()))
+        Ok(Some(read::<WireJob>(response).await?.at(&self.connection.server)))
     }
 
     async fn archive(&self, job: &Job) -> Result<Vec<u8>, ServerError> {
@@ -264,6 +264,6 @@ impl Server for HttpServer {
     }
 
     async fn finished(&self, job: &str, finished: &Finished) -> Result<(), ServerError> {
-        self.say(&format!("/api/v1/jobs/{job}/finished"), &WireEnd::from(finished)).await.map(drop)
+        self.say(&format!("/api/v1/jobs/{job}/finished"), finished).await.map(drop)
     }
 }

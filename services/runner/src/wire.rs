@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::server::{Acquire, Finished, Job, Named, Outcome, Owner, Planned, StateBackend, Transition, Verdict};
+use crate::server::{Acquire, Job, Named, Owner, Planned, PlannedResource, StateBackend, Transition, Verdict};
 
 /// A runner that is free.
 #[derive(Serialize)]
@@ -52,6 +52,20 @@ struct WireTemplate {
     sha256: Option<String>,
 }
 
+impl WireJob {
+    /// The job, with addresses on the server at this address: it says paths, because it does not know by which name it is
+    /// reached.
+    pub(crate) fn at(mut self, server: &str) -> Job {
+        if let Some(state) = &mut self.state {
+            let addresses = [Some(&mut state.address), state.lock_address.as_mut(), state.unlock_address.as_mut()];
+            for address in addresses.into_iter().flatten().filter(|address| address.starts_with('/')) {
+                address.insert_str(0, server);
+            }
+        }
+        self.into()
+    }
+}
+
 impl From<WireJob> for Job {
     fn from(job: WireJob) -> Self {
         let WireWorkspace { id, name, owner, owner_id } = job.workspace;
@@ -89,11 +103,12 @@ pub(crate) struct WireStanding {
 pub(crate) struct WirePlan<'a> {
     daily_cost: u32,
     unknown: &'a [String],
+    resources: &'a [PlannedResource],
 }
 
 impl<'a> From<&'a Planned> for WirePlan<'a> {
     fn from(plan: &'a Planned) -> Self {
-        Self { daily_cost: plan.daily_cost, unknown: &plan.unknown }
+        Self { daily_cost: plan.daily_cost, unknown: &plan.unknown, resources: &plan.resources }
     }
 }
 
@@ -109,30 +124,6 @@ impl From<WireVerdict> for Verdict {
     fn from(verdict: WireVerdict) -> Self {
         let reason = verdict.judgement.get("reason").and_then(Value::as_str).map(str::to_owned);
         Self { accepted: verdict.answer == "accepted", reason }
-    }
-}
-
-/// How a job ended.
-#[derive(Serialize)]
-pub(crate) struct WireEnd<'a> {
-    outcome: Outcome,
-    applied: bool,
-    resources_remain: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    daily_cost: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-}
-
-impl<'a> From<&'a Finished> for WireEnd<'a> {
-    fn from(finished: &'a Finished) -> Self {
-        Self {
-            outcome: finished.outcome,
-            applied: finished.applied,
-            resources_remain: finished.resources_remain,
-            daily_cost: finished.daily_cost,
-            error: finished.error.as_deref(),
-        }
     }
 }
 
@@ -156,9 +147,15 @@ mod tests {
         assert_eq!((job.owner.id.as_str(), job.owner.name.as_str(), job.transition), ("u", "ada", Transition::Stop));
         assert_eq!((job.template_version.id.as_str(), job.sha256.as_str()), ("v", "00"));
         wire["owner"] = json!({"id": "u", "name": "ada", "email": "ada@example.com", "groups": ["a"], "roles": []});
-        wire["state"] = json!({"address": "https://x/state", "username": "j", "password": "p"});
-        let job = read(&wire);
-        assert_eq!((job.owner.groups, job.state.is_some()), (vec!["a".to_owned()], true));
+        wire["state"] =
+            json!({"address": "/state", "lock_address": "https://y/lock", "username": "j", "password": "p"});
+        let job = serde_json::from_value::<WireJob>(wire).unwrap().at("https://x");
+        let state = job.state.unwrap();
+        assert_eq!(
+            (state.address.as_str(), state.lock_address.as_deref()),
+            ("https://x/state", Some("https://y/lock"))
+        );
+        assert_eq!((job.owner.groups, state.unlock_address), (vec!["a".to_owned()], None));
     }
 
     #[test]

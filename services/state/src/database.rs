@@ -18,7 +18,7 @@ use crate::StateError;
 pub const GENERATION: u32 = 2;
 
 /// Every table that is folded from the log, with the columns that order its rows.
-pub(crate) const PROJECTIONS: [(&str, &[&str]); 33] = [
+pub(crate) const PROJECTIONS: [(&str, &[&str]); 36] = [
     ("organizations", &["id"]),
     ("users", &["id"]),
     ("user_emails", &["user_id", "email_key"]),
@@ -42,6 +42,9 @@ pub(crate) const PROJECTIONS: [(&str, &[&str]); 33] = [
     ("builds", &["workspace_id", "number"]),
     ("runner_keys", &["id"]),
     ("runners", &["id"]),
+    ("build_reports", &["workspace_id", "number"]),
+    ("workspace_states", &["workspace_id", "version"]),
+    ("state_locks", &["workspace_id"]),
     ("quota_ledger", &["quota_id", "workspace_id"]),
     ("quota_usage", &["quota_id", "began_version"]),
     ("quota_caps", &["id"]),

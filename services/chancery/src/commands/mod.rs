@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod audit;
+pub(crate) mod builds;
 mod config;
 pub(crate) mod directory;
 mod generate;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::builds::{LogsArguments, StateCommand};
 use crate::client::Client;
 use crate::failure::{Doing, Failure};
 use crate::terminal::{self, Output};
@@ -85,6 +86,14 @@ pub(crate) enum WorkspacesCommand {
         #[arg(long)]
         ttl: Option<u32>,
     },
+    /// Print the log of a build: of the last one, or of the one of a number.
+    #[command(
+        after_help = "Examples:\n  chancery workspaces logs WORKSPACE --follow\n  chancery workspaces logs WORKSPACE --number 7 --output json"
+    )]
+    Logs(LogsArguments),
+    /// Terraform states of workspaces.
+    #[command(subcommand)]
+    State(StateCommand),
     /// List the builds of a workspace, the last one first.
     #[command(after_help = "Example:\n  chancery workspaces builds WORKSPACE --output csv")]
     Builds {
@@ -154,6 +163,8 @@ pub(crate) async fn run(command: &WorkspacesCommand, client: &Client) -> Result<
             let answer: Value = client.send(request).await?.json().await.doing("reading the answer")?;
             print(answer.get("schedule").unwrap_or(&Value::Null))
         }
+        WorkspacesCommand::Logs(logs) => super::builds::logs(logs, client).await,
+        WorkspacesCommand::State(command) => super::builds::state(command, client).await,
         WorkspacesCommand::Builds { id, output } => {
             let answer = client.get(&format!("{}/builds", path(id)), &[]).await?;
             super::table(&answer, "items", &BUILD_COLUMNS, *output);

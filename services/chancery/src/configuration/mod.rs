@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chancery_domain::workspaces::builds::Leases;
 use chancery_domain::workspaces::clock::Patience;
-use chancery_gateway::{RunnerSettings, SessionSettings};
+use chancery_gateway::{RunnerSettings, SessionSettings, StateSettings};
 use chancery_intake::Kafka;
 use chancery_lake::{Location, S3Options};
 use chancery_log::{KafkaLogOptions, Role};
@@ -68,6 +68,7 @@ pub(crate) struct Configuration {
     pub(crate) oidc_state_key: Option<String>,
     pub(crate) setup_token: Option<String>,
     pub(crate) sessions: SessionSettings,
+    pub(crate) states: StateSettings,
     pub(crate) client_server: String,
     pub(crate) client_token: Option<String>,
 }
@@ -147,6 +148,7 @@ impl Loaded {
             oidc_state_key: optional("oidc.state_key"),
             setup_token: optional("setup.token"),
             sessions: self.sessions(),
+            states: self.states(),
             client_server: text("client.server"),
             client_token: optional("client.token"),
         }
@@ -176,6 +178,16 @@ impl Loaded {
             heartbeat: seconds("sessions.heartbeat_seconds"),
             force_command: self.optional("sessions.force_command"),
             bind_address: self.text("sessions.bind_address") == "yes",
+        }
+    }
+
+    /// How states of workspaces are kept.
+    fn states(&self) -> StateSettings {
+        let old = self.text("states.old_keys");
+        let old = old.split(',').map(str::trim).filter(|key| !key.is_empty());
+        StateSettings {
+            key: self.optional("states.key").map(String::into_bytes),
+            old_keys: old.map(|key| key.as_bytes().to_vec()).collect(),
         }
     }
 

@@ -67,7 +67,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, descripti
 }
 
 /// Every setting there is.
-pub(crate) const SETTINGS: [Setting; 61] = [
+pub(crate) const SETTINGS: [Setting; 63] = [
     setting("server.address", Kind::Address, "127.0.0.1:8080", "Where the API listens"),
     setting(
         "server.max_body_bytes",
@@ -276,6 +276,18 @@ pub(crate) const SETTINGS: [Setting; 61] = [
         Kind::OneOf(&["yes", "no"]),
         "yes",
         "Whether SSH certificates are good from the client's address alone",
+    ),
+    setting(
+        "states.key",
+        Kind::Password,
+        "",
+        "Secret of 32 characters or more that Terraform states of workspaces are encrypted with, the same on all nodes; `sessions.key` without",
+    ),
+    setting(
+        "states.old_keys",
+        Kind::Password,
+        "",
+        "Secrets that states were encrypted with before, with commas between them: those states are still read",
     ),
     setting("client.server", Kind::Url, "http://127.0.0.1:8080", "Server the commands talk to"),
     setting("client.token", Kind::Token, "", "Token the commands present"),

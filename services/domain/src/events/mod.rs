@@ -2,6 +2,7 @@
 //! upcaster in [`crate::upcast`].
 
 pub mod audit;
+pub mod builds;
 pub mod directory;
 pub mod groups;
 pub mod identity;
@@ -10,6 +11,7 @@ pub mod policy;
 pub mod quotas;
 pub mod runners;
 pub mod sessions;
+pub mod states;
 pub mod templates;
 pub mod tokens;
 pub mod workspaces;

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Bare;
+use super::builds::{BuildLog, BuildOutput, BuildResource};
+use super::states::{StateLock, StateReference, StateWritten};
 use crate::catalogue::event_types;
 
 event_types! {
@@ -49,6 +51,20 @@ event_types! {
         "workspace.build.failed" v 1 "build" => WorkspaceBuildFailed(Build),
         /// A build was stopped.
         "workspace.build.canceled" v 1 "build" => WorkspaceBuildCanceled(Build),
+        /// The log of a build that had ended before was closed.
+        "workspace.build.log-closed" v 1 "write" => WorkspaceBuildLogClosed(Build),
+        /// A version of a workspace's Terraform state was written.
+        "workspace.state.written" v 1 "write" => WorkspaceStateWritten(StateWritten),
+        /// A workspace's Terraform state was read.
+        "workspace.state.read" v 1 "read" => WorkspaceStateRead(StateReference),
+        /// An earlier version of a workspace's Terraform state was put in the place of the last one.
+        "workspace.state.restored" v 1 "write" => WorkspaceStateRestored(StateWritten),
+        /// Someone locked a workspace's Terraform state.
+        "workspace.state.locked" v 1 "lock" => WorkspaceStateLocked(StateLock),
+        /// Who had locked it has unlocked it.
+        "workspace.state.unlocked" v 1 "unlock" => WorkspaceStateUnlocked(StateLock),
+        /// A lock of a workspace's Terraform state was broken by someone else.
+        "workspace.state.lock.broken" v 1 "unlock" => WorkspaceStateLockBroken(StateLock),
     }
 }
 
@@ -132,9 +148,21 @@ pub struct Build {
     /// Job that carries it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
+    /// The end of its log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<BuildLog>,
+    /// The template's outputs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, BuildOutput>,
     /// Values of the template's variables that it is built with; never those of secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<BTreeMap<String, String>>,
+    /// What there will be, when it is planned; what there is, when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Vec<BuildResource>>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources_left_out: Option<u64>,
     /// After a failure or cancellation: some of its resources may still run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources_remain: Option<bool>,
@@ -166,7 +194,11 @@ impl Build {
             duration_ms: None,
             error: None,
             job_id: None,
+            log: None,
+            outputs: BTreeMap::new(),
             parameters: None,
+            resources: None,
+            resources_left_out: None,
             resources_remain: None,
             runner_id: None,
             tags: BTreeMap::new(),

@@ -6,17 +6,20 @@
 
 mod finish;
 mod lease;
+mod report;
 mod request;
 
 use std::collections::BTreeMap;
 
-pub use finish::{BrokenOff, Ending, FinishBuild};
+pub use finish::{BrokenOff, CloseLog, Ending, FinishBuild};
 pub use lease::{Lapse, Leases, RequeueBuild};
+pub use report::BuildReport;
 pub use request::{RequestBuild, Surroundings, in_progress};
 pub(crate) use request::{cancel, order, version_fits};
 
 use crate::decision::{Context, Draft, Refusal};
 use crate::event::{Event, Resource};
+use crate::events::builds::BuildResource;
 use crate::events::runners::Job;
 use crate::events::workspaces::{Build, Transition};
 use crate::quotas::{Facts, Judgement};
@@ -217,6 +220,8 @@ pub struct PlanBuild {
     pub cost: u32,
     /// Addresses of the others.
     pub unknown: Vec<String>,
+    /// What there will be.
+    pub resources: Option<Vec<BuildResource>>,
 }
 
 /// What was decided, and how it was weighed.
@@ -250,7 +255,8 @@ impl PlanBuild {
         }
         let judgement = facts.judge(build.transition, u64::from(self.cost), &self.unknown);
         let mut draft = Draft::new(context);
-        let payload = Build { daily_cost: Some(self.cost), unknown: self.unknown.clone(), ..build.payload() };
+        let mut payload = Build { daily_cost: Some(self.cost), unknown: self.unknown.clone(), ..build.payload() };
+        BuildReport { resources: self.resources, ..BuildReport::default() }.tell(&mut payload);
         let mut entry = facts.entry_of(workspace, Some(build), &judgement);
         if judgement.allowed {
             entry.reserved = Some(entry.cost);

@@ -169,5 +169,6 @@ fn numbered(text: &str) -> Result<u32, ApiError> {
 async fn shown(gateway: &Gateway, id: &str, number: u32) -> Result<BuildView, ApiError> {
     let found = gateway.state.build(id, number).await?.ok_or(Refusal::Unknown("build"))?;
     let queue = if found.status == BuildStatus::Queued { Some(gateway.queue_of(&found).await?) } else { None };
-    Ok(build(found).standing(queue))
+    let reported = gateway.state.build_report(id, number).await?;
+    Ok(build(found).standing(queue).with(reported))
 }

@@ -130,7 +130,7 @@ pub(crate) async fn list(
         if let Some(life) = gateway.state.workspace_life(&id).await?
             && caller.may_at(Permission::WorkspacesRead, &place(&life.workspace))
         {
-            items.push(view(&life, None));
+            items.push(view(&life, None, None));
         }
         next = full.then_some(id);
     }
@@ -356,5 +356,9 @@ async fn shown(gateway: &Gateway, id: &str) -> Result<view::WorkspaceView, ApiEr
         Some(template) => gateway.state.template(template).await?,
         None => None,
     };
-    Ok(view(&life, template.as_ref()))
+    let reported = match &life.build {
+        Some(build) => Some(gateway.state.build_report(id, build.number).await?),
+        None => None,
+    };
+    Ok(view(&life, template.as_ref(), reported))
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chancery_domain::Timestamp;
+use chancery_domain::events::builds::{BuildLog, BuildOutput, BuildResource};
 use chancery_domain::events::workspaces::ScheduleSet;
 use chancery_domain::templates::TemplateRecord;
 use chancery_domain::workspaces::builds::BuildRecord;
 use chancery_domain::workspaces::clock::Life;
-use chancery_state::WorkspaceLife;
+use chancery_state::{Reported, WorkspaceLife};
 use serde::Serialize;
 
 /// A workspace.
@@ -69,12 +70,20 @@ pub(crate) struct BuildView {
     /// While it waits for a runner: where it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<QueueView>,
+    #[serde(flatten)]
+    reported: Option<ReportView>,
 }
 
 impl BuildView {
     /// The same with where it stands.
     pub(super) fn standing(self, queue: Option<QueueView>) -> Self {
         Self { queue, ..self }
+    }
+
+    /// It with what its runner has reported.
+    pub(super) fn with(self, reported: Reported) -> Self {
+        let Reported { resources, resources_left_out, outputs, log } = reported;
+        Self { reported: Some(ReportView { resources, resources_left_out, outputs, log }), ..self }
     }
 }
 
@@ -91,8 +100,25 @@ pub(crate) struct QueueView {
     pub(super) reason: String,
 }
 
+/// What a runner has reported of a build.
+#[derive(Debug, Serialize)]
+struct ReportView {
+    /// What was planned, or what there is since it has ended.
+    resources: Option<Vec<BuildResource>>,
+    /// How many more there are.
+    resources_left_out: Option<u64>,
+    /// The template's outputs, without the values of sensitive ones.
+    outputs: BTreeMap<String, BuildOutput>,
+    /// The end of its log, once that is closed.
+    log: Option<BuildLog>,
+}
+
 /// A workspace as it is shown; with its template, it is known when it stops.
-pub(super) fn view(life: &WorkspaceLife, template: Option<&TemplateRecord>) -> WorkspaceView {
+pub(super) fn view(
+    life: &WorkspaceLife,
+    template: Option<&TemplateRecord>,
+    reported: Option<Reported>,
+) -> WorkspaceView {
     let workspace = life.workspace.clone();
     let stops_at = template.filter(|_| workspace.may_run()).and_then(|template| {
         let life = Life {
@@ -125,7 +151,13 @@ pub(super) fn view(life: &WorkspaceLife, template: Option<&TemplateRecord>) -> W
         parameters: workspace.parameters,
         schedule: life.schedule.clone(),
         stops_at,
-        last_build: life.build.clone().map(build),
+        last_build: life.build.clone().map(|last| {
+            let last = build(last);
+            match reported {
+                Some(reported) => last.with(reported),
+                None => last,
+            }
+        }),
         last_used_at: life.last_used_at,
         version: workspace.version,
         created_at: workspace.created_at,
@@ -159,5 +191,6 @@ pub(super) fn build(build: BuildRecord) -> BuildView {
         finished_at: build.finished_at,
         attempt: build.attempt,
         queue: None,
+        reported: None,
     }
 }

@@ -22,6 +22,10 @@ use crate::terraform::{Binaries, environment, read_plan, read_state};
 
 /// Longest reason in a report.
 const LONGEST_REASON: usize = 2_000;
+/// How often a state is tried to be handed over that the server could not take at first.
+const HANDOVERS: u32 = 10;
+/// How long between.
+const BETWEEN_HANDOVERS: Duration = Duration::from_secs(20);
 /// How long reading the state afterwards may take.
 const READING: Duration = Duration::from_mins(2);
 
@@ -122,7 +126,7 @@ impl<S: Server> Build<'_, S> {
         let applied = commands.logged(Stage::Apply, &arguments, self.cancel).await;
         // Whatever came of it: the state is what counts.
         let kept = locked.as_ref().map_or(Ok(()), |locked| locked.put_from(&self.directory.state()));
-        progress.state_is_safe = is_safe(&kept);
+        progress.state_is_safe = is_safe(&kept) && self.hand_over(&commands).await;
         let in_order = applied.as_ref().is_ok_and(|(exit, _)| exit.code.is_some());
         let succeeds = applied.as_ref().is_ok_and(|(exit, _)| exit.is_success());
         let is_known = self.look(&commands, &shown, &planned, progress).await;
@@ -141,6 +145,26 @@ impl<S: Server> Build<'_, S> {
             (Ok(()), Ok(())) if !is_known => Err(Stop::Failed("the state cannot be read after the apply".to_owned())),
             (stopped, Ok(())) => stopped,
         }
+    }
+
+    /// Hands the server the state that Terraform could not: it was away. Whether it has it now; until then the job's
+    /// directory stays.
+    async fn hand_over(&self, commands: &Commands<'_>) -> bool {
+        if self.job.state.is_none() || !self.directory.stranded().exists() {
+            return true;
+        }
+        let unhurried = CancellationToken::new();
+        for _ in 0..HANDOVERS {
+            let arguments = ["state", "push", "-lock-timeout=60s", "errored.tfstate"];
+            let pushed = commands.logged(Stage::Apply, &arguments, &unhurried).await;
+            if pushed.is_ok_and(|(exit, _)| exit.is_success()) {
+                return fs::remove_file(self.directory.stranded()).is_ok();
+            }
+            tokio::time::sleep(BETWEEN_HANDOVERS).await;
+        }
+        let notice = "the server has not taken the state: it stays with the runner as errored.tfstate";
+        self.journal.write(Stage::Finish, Level::Error, notice);
+        false
     }
 
     /// What a runner that starts again is told.

@@ -90,6 +90,11 @@ impl JobDirectory {
         self.work().join("terraform.tfstate")
     }
 
+    /// What Terraform writes when it could not hand its state to the server.
+    pub(crate) fn stranded(&self) -> PathBuf {
+        self.work().join("errored.tfstate")
+    }
+
     /// A file that only the runner uses.
     pub(crate) fn private(&self, name: &str) -> PathBuf {
         self.root.join(name)

@@ -74,7 +74,11 @@ pub(crate) async fn recover<S: Server>(server: &S, data: &Path, run_as: bool) ->
 /// Ends a job that was interrupted by the end of this runner. Whether its state is safe.
 async fn end<S: Server>(server: &S, data: &Path, directory: &JobDirectory, marker: &Marker) -> bool {
     tracing::warn!(job = marker.job, applying = marker.applying, "a job was interrupted by the end of this runner");
-    let mut state_is_safe = true;
+    // What the server did not take is nowhere else: someone has to look at it.
+    let mut state_is_safe = marker.keeps_state || !directory.stranded().exists();
+    if !state_is_safe {
+        tracing::error!(job = marker.job, file = %directory.stranded().display(), "a state was not handed over");
+    }
     if marker.keeps_state && marker.applying {
         let states = States::new(data.join("states"));
         let kept = states.lock(&marker.workspace).and_then(|locked| match locked {

@@ -45,6 +45,8 @@ pub(crate) fn environment(
                 set(name, value.clone());
             }
         }
+        // The server may be away for a while: the pauses grow to half a minute, and together they are about 18 minutes.
+        set("TF_HTTP_RETRY_MAX", "40".to_owned());
         set("TF_HTTP_USERNAME", state.username.clone());
         set("TF_HTTP_PASSWORD", state.password.clone());
     }

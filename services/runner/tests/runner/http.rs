@@ -133,7 +133,7 @@ async fn a_job_is_acquired_planned_and_finished_with_the_key() {
     let requests = peer.requests();
     assert!(requests.iter().all(|request| request.headers.to_lowercase().contains("authorization: bearer the-key")));
     assert_eq!(requests[0].body, json!({"organization": "research", "tags": {"zone": "lab"}, "wait_seconds": 60}));
-    assert_eq!(requests[1].body, json!({"daily_cost": 7, "unknown": ["a.b"]}));
+    assert_eq!(requests[1].body, json!({"daily_cost": 7, "unknown": ["a.b"], "resources": []}));
     assert_eq!(requests[3].line, "GET /api/v1/jobs/j HTTP/1.1");
 }
 

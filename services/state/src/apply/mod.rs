@@ -21,6 +21,7 @@ mod roles;
 mod runners;
 mod sessions;
 mod spans;
+mod states;
 mod templates;
 mod tokens;
 mod users;
@@ -55,15 +56,21 @@ pub(crate) fn concerns(event_type: &str) -> bool {
     };
     kept && !matches!(
         event_type,
-        "token.refused" | "runner.refused" | "user.login.failed" | "user.logout" | "template.version.downloaded"
+        "token.refused"
+            | "runner.refused"
+            | "user.login.failed"
+            | "user.logout"
+            | "template.version.downloaded"
+            | "workspace.state.read"
     )
 }
 
-/// Whether only Chancery's own events of this type count. What other systems say of their tokens, providers, roles and
-/// policies is on record, but gives nobody access here.
+/// Whether only Chancery's own events of this type count. What other systems say of their tokens, providers, roles,
+/// policies and states is on record, but gives nobody access here.
 fn is_own_matter(event_type: &str) -> bool {
     let area = event_type.split('.').next().unwrap_or_default();
     matches!(area, "token" | "connection" | "directory" | "policy" | "settings" | "runner")
+        || event_type.starts_with("workspace.state.")
         || matches!(event_type, "role.defined" | "role.withdrawn" | "session.key.created" | "session.key.retired")
 }
 

@@ -8,7 +8,7 @@ use chancery_domain::events::workspaces::{
 use sqlx::AnyConnection;
 
 use super::builds::{self, Step};
-use super::own;
+use super::{own, states};
 
 pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: WorkspaceEvent) -> Result<(), sqlx::Error> {
     let (build, step) = match payload {
@@ -24,6 +24,15 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Worksp
             builds::requeued(db, event, &build).await?;
             return built(db, event, &build, Step::Queued).await;
         }
+        WorkspaceEvent::WorkspaceBuildLogClosed(build) => return states::reported(db, event, &build).await,
+        WorkspaceEvent::WorkspaceStateWritten(state) | WorkspaceEvent::WorkspaceStateRestored(state) => {
+            return states::written(db, event, state).await;
+        }
+        WorkspaceEvent::WorkspaceStateRead(_) => return Ok(()),
+        WorkspaceEvent::WorkspaceStateLocked(lock) => return states::locked(db, event, lock).await,
+        WorkspaceEvent::WorkspaceStateUnlocked(lock) | WorkspaceEvent::WorkspaceStateLockBroken(lock) => {
+            return states::unlocked(db, event, lock).await;
+        }
         WorkspaceEvent::WorkspaceBuildRequested(build) => (build, Step::Requested),
         WorkspaceEvent::WorkspaceBuildQueued(build) => (build, Step::Queued),
         WorkspaceEvent::WorkspaceBuildStarted(build) => (build, Step::Started),
@@ -36,6 +45,7 @@ pub(super) async fn apply(db: &mut AnyConnection, event: &Event, payload: Worksp
         WorkspaceEvent::WorkspaceBuildRejected(build) => (build, Step::Rejected),
     };
     builds::record(db, event, &build, step).await?;
+    states::reported(db, event, &build).await?;
     let restores = step == Step::Rejected || (step == Step::Canceled && build.applied == Some(false));
     if restores { restored(db, event, &build).await } else { built(db, event, &build, step).await }
 }

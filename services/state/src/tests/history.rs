@@ -4,7 +4,7 @@ use chancery_domain::attributes::Attributes;
 use serde_json::{Value, json};
 
 /// How many kinds of step there are.
-pub(super) const STEPS: usize = 32;
+pub(super) const STEPS: usize = 36;
 
 /// A step: type, resource kind, payload.
 pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str, &'static str, Value) {
@@ -65,6 +65,18 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
         ),
         29 => ("session.key.retired", "signing-key", json!({"purpose": "ssh_user", "trusted_until": rotation(number)})),
         30 => ("settings.changed", "settings", json!({"section": format!("s{id}"), "value": {"a": other}})),
+        31 => (
+            "workspace.state.written",
+            "workspace",
+            json!({"blob": "b", "key_id": "k", "serial": number, "sha256": "00", "size": 7, "version": other}),
+        ),
+        32 => ("workspace.state.locked", "workspace", json!({"lock_id": format!("l{other}"), "job_id": "j"})),
+        33 => ("workspace.state.unlocked", "workspace", json!({"lock_id": format!("l{other}")})),
+        34 => (
+            "workspace.build.log-closed",
+            "workspace",
+            json!({"build_number": 1, "transition": "start", "resources": [], "log": {"kept": number, "digest": "00"}}),
+        ),
         _ => ("directory.request.unchanged", "user", json!({"method": "PUT", "path": "/Users/1"})),
     }
 }

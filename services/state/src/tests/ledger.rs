@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicI64;
 use chancery_domain::events::workspaces::{ScheduleSet, Transition};
 use chancery_domain::workspaces::WorkspaceStatus;
 use chancery_domain::workspaces::builds::{
-    BrokenOff, BuildRecord, CancelBuild, Ending, FinishBuild, PlanBuild, RequestBuild,
+    BrokenOff, BuildRecord, BuildReport, CancelBuild, Ending, FinishBuild, PlanBuild, RequestBuild,
 };
 use chancery_domain::workspaces::clock::Patience;
 use chancery_domain::workspaces::creation::CreateWorkspace;
@@ -124,7 +124,7 @@ impl Place {
     }
 
     async fn plan(&self, job: &str, cost: u32) -> Result<bool, CommandError> {
-        let command = PlanBuild { cost, unknown: Vec::new() };
+        let command = PlanBuild { cost, unknown: Vec::new(), resources: None };
         self.decisions.plan_build(job, &command, |_| Ok(self.context())).await.map(|judged| judged.allowed)
     }
 
@@ -133,7 +133,9 @@ impl Place {
     }
 
     async fn finish(&self, job: &str, ending: Ending) -> Result<(), CommandError> {
-        self.decisions.finish_build(job, &FinishBuild { ending }, |_| Ok(self.context())).await
+        self.decisions
+            .finish_build(job, &FinishBuild { ending, report: BuildReport::default() }, |_| Ok(self.context()))
+            .await
     }
 
     async fn counted(&self, user: &str) -> u64 {

@@ -154,7 +154,7 @@ impl Decisions {
     }
 
     /// Takes a decision about the build that a job carries out.
-    async fn on_job<T, E: Failure>(
+    pub(super) async fn on_job<T, E: Failure>(
         &self,
         job: &str,
         reads: Reads,

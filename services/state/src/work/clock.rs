@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chancery_domain::decision::{Context, Refusal};
 use chancery_domain::quotas::bounds::BudgetRecord;
 use chancery_domain::templates::TemplateRecord;
-use chancery_domain::workspaces::builds::{BrokenOff, Ending, FinishBuild, RequestBuild};
+use chancery_domain::workspaces::builds::{BrokenOff, BuildReport, Ending, FinishBuild, RequestBuild};
 use chancery_domain::workspaces::clock::{Action, Life, Patience, due};
 use chancery_domain::{Event, Timestamp};
 use jiff::tz::TimeZone;
@@ -132,7 +132,8 @@ impl Decisions {
                     let facts = self.state().facts_of(&workspace, context.now).await?;
                     let broken = BrokenOff::default();
                     let ending = Ending::Failed { broken, error: Some(reason), expired: true };
-                    Ok(FinishBuild { ending }.decide(&workspace, &build, &facts, context)?)
+                    Ok(FinishBuild { ending, report: BuildReport::default() }
+                        .decide(&workspace, &build, &facts, context)?)
                 }
             };
             match decided {

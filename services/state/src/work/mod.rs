@@ -10,6 +10,7 @@ mod clock;
 mod leases;
 #[cfg(test)]
 pub(crate) mod plans;
+mod states;
 mod workspaces;
 
 use chancery_domain::Event;

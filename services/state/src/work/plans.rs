@@ -1,8 +1,8 @@
 //! The statements on the way of a build, and the index each must go by.
 
-use crate::{builds, quotas, runners, workspaces};
+use crate::{builds, logs, quotas, runners, states, workspaces};
 
-pub(crate) const HOT: [(&str, &str); 25] = [
+pub(crate) const HOT: [(&str, &str); 33] = [
     (builds::BUILD, "sqlite_autoindex_builds_1 (workspace_id=? AND number=?)"),
     (builds::OF_JOB, "builds_of_job (job_id=?)"),
     (builds::OF_WORKSPACE, "sqlite_autoindex_builds_1 (workspace_id=? AND number<?)"),
@@ -28,4 +28,12 @@ pub(crate) const HOT: [(&str, &str); 25] = [
     (quotas::USED_BY_USER, "quota_usage_of_user (user_id=? AND organization=? AND ended_at>?)"),
     (quotas::USED_BY_ORGANIZATION, "quota_usage_of_organization (organization=? AND ended_at>?)"),
     (quotas::USED_BY_ORGANIZATION, "quota_usage_of_organization (organization=? AND ended_at=?)"),
+    (states::LAST, "sqlite_autoindex_workspace_states_1 (workspace_id=?)"),
+    (states::ONE, "sqlite_autoindex_workspace_states_1 (workspace_id=? AND version=?)"),
+    (states::PAGE, "sqlite_autoindex_workspace_states_1 (workspace_id=? AND version<?)"),
+    (states::LOCK, "sqlite_autoindex_state_locks_1 (workspace_id=?)"),
+    (states::REPORT, "sqlite_autoindex_build_reports_1 (workspace_id=? AND number=?)"),
+    (logs::HEAD, "sqlite_autoindex_build_log_chunks_1 (job_id=? AND attempt=?)"),
+    (logs::AFTER, "build_log_chunks_in_order (job_id=?"),
+    (logs::SIZE, "build_log_chunks_in_order (job_id=?)"),
 ];

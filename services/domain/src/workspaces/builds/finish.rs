@@ -3,12 +3,13 @@
 use crate::decision::{Context, Draft, Refusal};
 use crate::event::Event;
 use crate::events::Bare;
+use crate::events::builds::BuildLog;
 use crate::events::quotas::QuotaEntry;
 use crate::events::runners::Job;
 use crate::events::workspaces::{Build, Transition};
 use crate::quotas::{Facts, Judgement, LedgerEntry};
 use crate::workspaces::WorkspaceRecord;
-use crate::workspaces::builds::{BuildRecord, BuildStatus, MOST_COST};
+use crate::workspaces::builds::{BuildRecord, BuildReport, BuildStatus, MOST_COST};
 
 /// Longest text of what went wrong, in characters.
 const MOST_ERROR: usize = 4000;
@@ -62,6 +63,34 @@ pub struct BrokenOff {
 pub struct FinishBuild {
     /// How.
     pub ending: Ending,
+    /// What its runner says besides.
+    pub report: BuildReport,
+}
+
+/// The log of a build that has ended is closed.
+#[derive(Debug, Clone)]
+pub struct CloseLog {
+    /// The end of it.
+    pub log: BuildLog,
+}
+
+impl CloseLog {
+    /// Decides; once a build has ended, its log may be closed.
+    pub fn decide(
+        self,
+        workspace: &WorkspaceRecord,
+        build: &BuildRecord,
+        context: Context,
+    ) -> Result<Vec<Event>, Refusal> {
+        if !build.status.is_last() {
+            return Err(Refusal::InState { what: "build", status: build.status.as_str() });
+        }
+        let mut draft = Draft::new(context);
+        let payload = Build { log: Some(self.log), ..build.payload() };
+        let event = workspace.event(&mut draft, "workspace.build.log-closed", &payload);
+        draft.push(event);
+        Ok(draft.events)
+    }
 }
 
 /// What the ledger makes of an ending.
@@ -115,6 +144,7 @@ impl FinishBuild {
         if payload.applied != Some(false) {
             payload.template_version.clone_from(&build.template_version);
         }
+        self.report.tell(&mut payload);
         let mut draft = Draft::new(context);
         let event = workspace.event(&mut draft, event_type, &payload);
         let ended = draft.push(event);

@@ -13,8 +13,8 @@ use crate::quotas::{CapFact, Facts};
 use crate::templates::{TemplateRecord, TemplateSettings, TemplateStatus, TemplateVersionRecord};
 use crate::time::Timestamp;
 use crate::workspaces::builds::{
-    BeginApply, BrokenOff, BuildRecord, CancelBuild, Ending, FinishBuild, PlanBuild, RequestBuild, RequeueBuild,
-    StartBuild, Surroundings,
+    BeginApply, BrokenOff, BuildRecord, BuildReport, CancelBuild, Ending, FinishBuild, PlanBuild, RequestBuild,
+    RequeueBuild, StartBuild, Surroundings,
 };
 use crate::workspaces::creation::{CreateWorkspace, Ingredients};
 use crate::workspaces::lifecycle::TransferWorkspace;
@@ -205,7 +205,7 @@ impl World {
     }
 
     pub(super) fn plan(&mut self, id: &str, cost: u32) -> Result<Vec<String>, Refusal> {
-        let command = PlanBuild { cost, unknown: Vec::new() };
+        let command = PlanBuild { cost, unknown: Vec::new(), resources: None };
         let planned =
             self.on(id, |workspace, build, facts, context| command.decide(workspace, build, facts, context))?;
         Ok(self.take(planned.events))
@@ -224,7 +224,7 @@ impl World {
     }
 
     pub(super) fn finish(&mut self, id: &str, ending: Ending) -> Result<Vec<String>, Refusal> {
-        let command = FinishBuild { ending };
+        let command = FinishBuild { ending, report: BuildReport::default() };
         let events =
             self.on(id, |workspace, build, facts, context| command.decide(workspace, build, facts, context))?;
         Ok(self.take(events))
