@@ -335,7 +335,7 @@ impl LockState {
             }
             // A job does one thing after the other: what had locked it for the same job is gone.
             let anew = lock.job_id == build.job_id;
-            if !anew && holder.is_none_or(|holder| runs(holder).is_ok()) {
+            if !anew && !is_over(lock, holder, |holder| runs(holder).is_err()) {
                 return Ok(Locking::Held(lock.clone()));
             }
             broken(&mut draft, workspace, lock, if anew { ANEW } else { ENDED });
@@ -354,6 +354,11 @@ impl LockState {
         draft.push(event);
         Ok(Locking::Locked(draft.events))
     }
+}
+
+/// Whether the job that has a lock is over: its build says so, or has gone on as another job since its runner was lost.
+fn is_over(lock: &LockRecord, holder: Option<&BuildRecord>, ended: impl Fn(&BuildRecord) -> bool) -> bool {
+    lock.job_id.is_some() && holder.is_none_or(ended)
 }
 
 /// A job unlocks what it has locked.
@@ -413,7 +418,7 @@ impl BreakLock {
                 broken(&mut draft, workspace, lock, &reason);
             }
             (Self::Asked(_), None) => return Err(Refusal::conflict("the state is not locked")),
-            (Self::Ended, Some(lock)) if holder.is_some_and(|holder| holder.status.is_last()) => {
+            (Self::Ended, Some(lock)) if is_over(lock, holder, |holder| holder.status.is_last()) => {
                 broken(&mut draft, workspace, lock, ENDED);
             }
             (Self::Ended, _) => {}

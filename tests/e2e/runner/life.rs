@@ -42,7 +42,9 @@ async fn a_workspace_is_built_refused_stopped_and_deleted_and_all_of_it_is_on_re
     let deleted = yard.ends(&runner, &id, 4, "succeeded").await;
     assert_eq!(deleted["resources"], json!([]), "{deleted}");
 
-    let told = yard.types(&format!("resource.id:{id} type:workspace.* -type:workspace.state.*")).await;
+    let told = yard
+        .types(&format!("resource.id:{id} type:workspace.* -type:workspace.state.* -type:workspace.build.log-closed"))
+        .await;
     let asked = ["workspace.build.requested", "workspace.build.queued", "workspace.build.started"];
     let done = ["workspace.build.planned", "workspace.build.apply-started", "workspace.build.succeeded"];
     let story = [

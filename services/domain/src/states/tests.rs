@@ -30,6 +30,7 @@ fn workspace() -> WorkspaceRecord {
 
 fn build(job: &str, status: BuildStatus) -> BuildRecord {
     BuildRecord {
+        attempt: 1,
         workspace_id: "w".into(),
         number: 2,
         job_id: Some(job.into()),
@@ -145,10 +146,14 @@ fn a_lock_is_held_by_one_job_until_it_ends() {
     assert_eq!(told(&events), ["workspace.state.lock.broken w", "workspace.state.locked w"]);
     let other = build("other", BuildStatus::Applying);
     assert_eq!(take(Some(&lock("l", "other")), Some(&other), "m"), Locking::Held(lock("l", "other")));
-    assert_eq!(take(Some(&lock("l", "other")), None, "m"), Locking::Held(lock("l", "other")));
+    // Its runner was lost, and its build has gone on as another job; or it has ended.
     let ended = build("other", BuildStatus::Failed);
-    let Locking::Locked(events) = take(Some(&lock("l", "other")), Some(&ended), "m") else { panic!("it has ended") };
-    assert_eq!(told(&events), ["workspace.state.lock.broken w", "workspace.state.locked w"]);
+    for holder in [None, Some(&ended)] {
+        let Locking::Locked(events) = take(Some(&lock("l", "other")), holder, "m") else { panic!("it is over") };
+        assert_eq!(told(&events), ["workspace.state.lock.broken w", "workspace.state.locked w"]);
+    }
+    let foreign = LockRecord { job_id: None, ..lock("l", "other") };
+    assert_eq!(take(Some(&foreign), None, "m"), Locking::Held(foreign.clone()), "no job of ours has it");
 }
 
 #[test]
@@ -167,6 +172,7 @@ fn a_lock_is_given_back_or_broken() {
     assert_eq!(break_(BreakLock::Ended, Some(&held), Some(&build)).unwrap().len(), 1);
     let running = super::tests::build("j", BuildStatus::Applying);
     assert_eq!(break_(BreakLock::Ended, Some(&held), Some(&running)), Ok(Vec::new()));
+    assert_eq!(break_(BreakLock::Ended, Some(&held), None).unwrap().len(), 1, "its build has gone on as another job");
     let asked = break_(BreakLock::Asked("it hangs".into()), Some(&held), Some(&running)).unwrap();
     assert_eq!(asked[0].reason.as_deref(), Some("it hangs"));
     assert!(break_(BreakLock::Asked(String::new()), Some(&held), None).is_err());

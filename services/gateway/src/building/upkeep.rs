@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chancery_domain::states::BreakLock;
+use chancery_domain::workspaces::builds::BuildRecord;
 use tokio_util::sync::CancellationToken;
 
 use super::logs;
@@ -37,8 +38,9 @@ impl Gateway {
         for workspace in self.state.locked_states().await? {
             let Some(lock) = self.state.state_lock(&workspace).await? else { continue };
             let Some(job) = lock.job_id else { continue };
-            let ended = self.state.build_of_job(&job).await?.and_then(|build| build.finished_at);
-            if ended.is_some_and(|at| at.saturating_add_micros(LATE) < now) {
+            let build = self.state.build_of_job(&job).await?;
+            let late = |build: &BuildRecord| build.finished_at.is_some_and(|at| at.saturating_add_micros(LATE) < now);
+            if build.as_ref().is_none_or(late) {
                 let permit = |_: &_| Ok::<_, ApiError>(self.own_context());
                 self.decisions.break_state_lock(&workspace, &BreakLock::Ended, permit).await?;
             }

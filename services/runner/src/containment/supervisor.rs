@@ -1,6 +1,6 @@
 //! The supervisor of one command.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -27,9 +27,12 @@ pub(super) fn run(specification: &Specification, orders: impl BufRead + Send + '
     set_child_subreaper(Some(rustix::process::getpid()))?;
     umask(Mode::from_raw_mode(0o077));
     let cgroup = specification.cgroup.as_deref().and_then(|parent| Cgroup::enter(parent, &specification.limits));
+    // The command writes to the runner. When the runner is gone these are what it writes to: without them its next word
+    // would be its last, before it has written down what it has made.
+    let ends = ["/proc/self/fd/1", "/proc/self/fd/2"].map(|end| File::open(end).ok());
     let command = start(specification)?;
     let orders = listen(orders);
-    let mut watch = Watch::new(specification, command);
+    let mut watch = Watch::new(specification, command, ends.into_iter().flatten().collect());
     while watch.status.is_none() {
         watch.step(&orders);
     }
@@ -95,11 +98,13 @@ struct Watch<'a> {
     since: Instant,
     ended: Option<Ended>,
     runner_is_gone: bool,
+    /// Where what the command says can be read, other than by the runner.
+    ends: Vec<File>,
     status: Option<WaitStatus>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(specification: &'a Specification, command: i32) -> Self {
+    fn new(specification: &'a Specification, command: i32, ends: Vec<File>) -> Self {
         let now = Instant::now();
         Self {
             specification,
@@ -109,6 +114,7 @@ impl<'a> Watch<'a> {
             since: now,
             ended: None,
             runner_is_gone: false,
+            ends,
             status: None,
         }
     }
@@ -124,6 +130,9 @@ impl<'a> Watch<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     self.runner_is_gone = true;
+                    for mut end in self.ends.drain(..) {
+                        thread::spawn(move || io::copy(&mut end, &mut io::sink()));
+                    }
                     self.end(Ended::RunnerGone, Stage::Interrupted);
                 }
             }

@@ -65,6 +65,14 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
         ),
         29 => ("session.key.retired", "signing-key", json!({"purpose": "ssh_user", "trusted_until": rotation(number)})),
         30 => ("settings.changed", "settings", json!({"section": format!("s{id}"), "value": {"a": other}})),
+        31..=34 => building(kind, other, number),
+        _ => ("directory.request.unchanged", "user", json!({"method": "PUT", "path": "/Users/1"})),
+    }
+}
+
+/// What builds do with states and logs.
+fn building(kind: usize, other: u8, number: u32) -> (&'static str, &'static str, Value) {
+    match kind {
         31 => (
             "workspace.state.written",
             "workspace",
@@ -72,12 +80,11 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
         ),
         32 => ("workspace.state.locked", "workspace", json!({"lock_id": format!("l{other}"), "job_id": "j"})),
         33 => ("workspace.state.unlocked", "workspace", json!({"lock_id": format!("l{other}")})),
-        34 => (
+        _ => (
             "workspace.build.log-closed",
             "workspace",
             json!({"build_number": 1, "transition": "start", "resources": [], "log": {"kept": number, "digest": "00"}}),
         ),
-        _ => ("directory.request.unchanged", "user", json!({"method": "PUT", "path": "/Users/1"})),
     }
 }
 

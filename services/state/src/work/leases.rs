@@ -3,7 +3,9 @@
 use chancery_domain::Event;
 use chancery_domain::Timestamp;
 use chancery_domain::decision::{Context, Refusal};
-use chancery_domain::workspaces::builds::{BrokenOff, BuildRecord, Ending, FinishBuild, Lapse, Leases, RequeueBuild};
+use chancery_domain::workspaces::builds::{
+    BrokenOff, BuildRecord, BuildReport, Ending, FinishBuild, Lapse, Leases, RequeueBuild,
+};
 
 use super::Reads;
 use crate::{CommandError, Decisions};
@@ -62,12 +64,11 @@ impl Decisions {
             let broken = BrokenOff::default();
             let decided: Result<Vec<Event>, Refusal> = match lapse.clone() {
                 Lapse::Requeue { reason } => RequeueBuild { reason }.decide(&workspace, &build, &facts, context),
-                Lapse::Cancel => {
-                    FinishBuild { ending: Ending::Canceled { broken } }.decide(&workspace, &build, &facts, context)
-                }
+                Lapse::Cancel => FinishBuild { ending: Ending::Canceled { broken }, report: BuildReport::default() }
+                    .decide(&workspace, &build, &facts, context),
                 Lapse::GiveUp { reason } => {
                     let ending = Ending::Failed { broken, error: Some(reason), expired: true };
-                    FinishBuild { ending }.decide(&workspace, &build, &facts, context)
+                    FinishBuild { ending, report: BuildReport::default() }.decide(&workspace, &build, &facts, context)
                 }
             };
             Ok::<_, CommandError>((decided?, Some(lapse)))
