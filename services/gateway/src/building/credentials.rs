@@ -82,7 +82,10 @@ pub(crate) async fn job(
         return Err(wrong());
     }
     let runner = build.runner_id.clone().ok_or_else(wrong)?;
-    let actor = Actor { id: runner, kind: ActorKind::Service, session: Some(name), ..anonymous.actor.clone() };
+    let registered = gateway.state.runner(&runner).await?;
+    let kind = if registered.is_some() { ActorKind::Runner } else { ActorKind::Service };
+    let called = registered.map(|runner| runner.name.clone());
+    let actor = Actor { id: runner, kind, name: called, session: Some(name), ..anonymous.actor.clone() };
     Ok(JobCaller { build, caller: Caller { actor, ..anonymous.clone() } })
 }
 
