@@ -38,6 +38,7 @@ const UNPERMITTED: &[&str] = &[
     "user.logout",
     "workspace.build.apply-started",
     "workspace.build.failed",
+    "workspace.build.log-closed",
     "workspace.build.planned",
     "workspace.build.queued",
     "workspace.build.rejected",
@@ -45,6 +46,11 @@ const UNPERMITTED: &[&str] = &[
     "workspace.build.started",
     "workspace.build.succeeded",
     "workspace.dormant",
+    "workspace.state.lock.broken",
+    "workspace.state.locked",
+    "workspace.state.read",
+    "workspace.state.unlocked",
+    "workspace.state.written",
     "workspace.woken",
 ];
 

@@ -23,6 +23,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("templates:use", "A--A-"),
     ("workspaces:read", "AA-A-"),
     ("workspaces:write", "A----"),
+    ("workspaces:state", "A----"),
     ("sessions:read", "AAA--"),
     ("sessions:connect", "A----"),
     ("sessions:write", "A----"),
