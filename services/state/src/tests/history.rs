@@ -65,11 +65,7 @@ pub(super) fn step(kind: usize, id: u8, other: u8, number: u32) -> (&'static str
         ),
         29 => ("session.key.retired", "signing-key", json!({"purpose": "ssh_user", "trusted_until": rotation(number)})),
         30 => ("settings.changed", "settings", json!({"section": format!("s{id}"), "value": {"a": other}})),
-        31 => (
-            "workspace.state.written",
-            "workspace",
-            json!({"blob": "b", "key_id": "k", "serial": number, "sha256": "00", "size": 7, "version": other}),
-        ),
+        31 => ("workspace.state.written", "workspace", version(other, number)),
         32 => ("workspace.state.locked", "workspace", json!({"lock_id": format!("l{other}"), "job_id": "j"})),
         33 => ("workspace.state.unlocked", "workspace", json!({"lock_id": format!("l{other}")})),
         34 => (
@@ -90,6 +86,10 @@ fn user_attributes(id: u8, other: u8) -> Attributes {
         user["emails"] = json!([{"value": format!("Mail{other}@Example.com"), "primary": true}, {"value": other_one}]);
     }
     serde_json::from_value(user).unwrap()
+}
+
+fn version(other: u8, number: u32) -> Value {
+    json!({"blob": "b", "key_id": "k", "serial": number, "sha256": "00", "size": 7, "version": other})
 }
 
 fn device(other: u8) -> Value {
