@@ -65,7 +65,8 @@ pub(crate) async fn measure(report: &mut Report, sizes: Sizes) {
 /// A template with one version.
 async fn template(server: &Server) -> String {
     let id = server.post("/api/v1/templates", &json!({"name": "go", "organization": "acme"})).await.made();
-    let content = b"resource \"null_resource\" \"x\" {}\n";
+    let content =
+        b"variable \"round\" {\n  type = string\n  default = \"\"\n}\n\nresource \"null_resource\" \"x\" {}\n";
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(content.len() as u64);
